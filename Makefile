@@ -1,0 +1,64 @@
+# Everything here needs Go and nothing else; `make test` also uses PostgreSQL
+# and strace where they can be had.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# A static binary: no C compiler to build it, no libc to run it.
+export CGO_ENABLED ?= 0
+
+GO   ?= go
+DATA ?= ./data
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/sconced (server) and bin/sconce (client)
+	$(GO) build -trimpath -o bin/ ./cmd/sconced ./cmd/sconce
+
+.PHONY: run
+run: build ## Build, then run a server that keeps its data in DATA (./data)
+	bin/sconced run --data $(DATA)
+
+.PHONY: demo
+demo: build ## Build, then run a server with a few people in it to try things on
+	bin/sconced demo --data $(DATA)
+
+.PHONY: test
+test: ## Run every check and test; on Debian as root, install what they need
+	scripts/test.sh
+
+.PHONY: check
+check: ## Before you send it: formatting, vet, generated code, arrows
+	scripts/check.sh
+	scripts/generate.sh --check
+	$(GO) test -count=1 ./internal/arch/
+
+.PHONY: generate
+generate: ## Make the generated code again (sqlc, go generate)
+	scripts/generate.sh
+
+.PHONY: bench
+bench: ## Run the benchmarks; BENCH and PKG narrow them down
+	$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem $(or $(PKG),./...)
+
+.PHONY: fuzz
+fuzz: ## Fuzz every decoder for FUZZTIME (30s) each
+	scripts/fuzz.sh
+
+.PHONY: soak
+soak: ## Repeat the property and simulation tests with new seeds for SOAKTIME (600 seconds)
+	scripts/soak.sh
+
+.PHONY: cover
+cover: ## Measure what the tests reach, into coverage.html
+	$(GO) test -coverpkg=./... -coverprofile=coverage.out ./...
+	$(GO) tool cover -html=coverage.out -o coverage.html
+	$(GO) tool cover -func=coverage.out | tail -n 1
+
+.PHONY: clean
+clean: ## Remove what builds and measurements left; never DATA
+	rm -rf bin coverage.out coverage.html
