@@ -1,0 +1,129 @@
+// Package duty is what the server's duties share: who is calling, how a call
+// reaches its handler, what time it is, and how often somebody may call. A duty
+// registers its endpoints with [Handle]; HTTP and the stream both dispatch
+// through the one [Registry].
+package duty
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime/debug"
+	"time"
+
+	"sconce/api"
+	"sconce/internal/sqldb"
+)
+
+// Caller is who makes a call. On open endpoints User and Device are zero.
+type Caller struct {
+	User   api.UserID
+	Device api.DeviceID
+	Remote netip.Addr // for limits; never logged or stored
+}
+
+// Known reports whether the caller is logged in.
+func (c Caller) Known() bool { return c.Device != api.DeviceID{} }
+
+// Clock gives the server's time. Tests set it.
+type Clock func() time.Time
+
+// Millis is the clock's time in Unix milliseconds.
+func (c Clock) Millis() int64 { return c().UnixMilli() }
+
+// Registry holds every endpoint of the server. It is filled before the server
+// starts, and read by many goroutines after.
+type Registry struct {
+	calls map[string]call
+	log   *slog.Logger
+}
+
+type call struct {
+	open bool
+	run  func(ctx context.Context, c Caller, body []byte) (any, error)
+}
+
+// NewRegistry gives an empty registry. Bugs that handlers meet go to log.
+func NewRegistry(log *slog.Logger) *Registry {
+	return &Registry{calls: map[string]call{}, log: log}
+}
+
+// Handle makes fn answer e. An error of fn that is not an [api.Error] is the
+// server's bug: it is logged, and the caller reads "internal error".
+func Handle[Req, Resp any](r *Registry, e api.Endpoint[Req, Resp], fn func(context.Context, Caller, *Req) (*Resp, error)) {
+	if _, ok := r.calls[e.Name]; ok {
+		panic("duty: endpoint registered twice: " + e.Name) // a wiring mistake, met at every start
+	}
+	r.calls[e.Name] = call{open: e.Open, run: func(ctx context.Context, c Caller, body []byte) (any, error) {
+		var req Req
+		if len(body) > 0 { // no body says as little as an empty one
+			if err := api.Unmarshal(body, &req); err != nil {
+				return nil, err
+			}
+		}
+		return fn(ctx, c, &req)
+	}}
+}
+
+// Call runs the endpoint called name and gives the encoded response. Its error
+// is always an [api.Error].
+func (r *Registry) Call(ctx context.Context, c Caller, name string, body []byte) ([]byte, *api.Error) {
+	h, ok := r.calls[name]
+	switch {
+	case !ok:
+		return nil, api.Errorf(api.NotFound, "no endpoint %.40q", name)
+	case len(body) > api.MaxBody:
+		return nil, api.Errorf(api.TooLarge, "the request has %d bytes; the limit is %d", len(body), api.MaxBody)
+	case !h.open && !c.Known():
+		return nil, api.Errorf(api.Unauthenticated, "log in first")
+	}
+	resp, err := run(ctx, h, c, body)
+	if err != nil {
+		return nil, r.classify(ctx, name, err)
+	}
+	b, err := api.Marshal(resp)
+	if err != nil {
+		return nil, r.classify(ctx, name, fmt.Errorf("encoding response: %w", err))
+	}
+	return b, nil
+}
+
+// run keeps a bug in one handler from ending the calls of everyone else.
+func run(ctx context.Context, h call, c Caller, body []byte) (resp any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return h.run(ctx, c, body)
+}
+
+// classify turns any error into what the caller may know of it.
+func (r *Registry) classify(ctx context.Context, name string, err error) *api.Error {
+	if e, ok := errors.AsType[*api.Error](err); ok {
+		return e
+	}
+	if ctx.Err() != nil {
+		return api.Errorf(api.Unavailable, "the call was given up")
+	}
+	if sqldb.IsUnavailable(err) {
+		r.log.WarnContext(ctx, "database unavailable", "endpoint", name, "err", err)
+		return unavailable(err)
+	}
+	r.log.ErrorContext(ctx, "call failed", "endpoint", name, "err", err)
+	return api.Errorf(api.Internal, "internal error")
+}
+
+func unavailable(err error) *api.Error {
+	e := api.Errorf(api.Unavailable, "the server cannot reach its storage at the moment: try again soon")
+	if sqldb.IsFull(err) {
+		e.Message = "the server's disk is full: it can read but not store until its operator makes room"
+	}
+	e.RetryAfter = retryUnavailable.Milliseconds()
+	return e
+}
+
+// retryUnavailable is when to ask again after the storage failed.
+const retryUnavailable = 5 * time.Second

@@ -1,0 +1,160 @@
+package duty_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"sconce/api"
+	"sconce/internal/duty"
+)
+
+var echo = api.Endpoint[api.RenameRequest, api.RenameRequest]{Name: "echo", Open: true}
+
+func registry(t *testing.T, log *slog.Logger, fn func(context.Context, duty.Caller, *api.RenameRequest) (*api.RenameRequest, error)) *duty.Registry {
+	t.Helper()
+	r := duty.NewRegistry(log)
+	duty.Handle(r, echo, fn)
+	return r
+}
+
+func TestErrorsOfHandlersReachTheCallerAsCodes(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		err  error
+		want api.Code
+	}{
+		{"its own", api.Errorf(api.Conflict, "taken"), api.Conflict},
+		{"its own, wrapped", fmt.Errorf("joining: %w", api.Errorf(api.Conflict, "taken")), api.Conflict},
+		{"a full disk", fmt.Errorf("storing: %w", syscall.ENOSPC), api.Unavailable},
+		{"a bug", errors.New("secret detail"), api.Internal},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := registry(t, slog.New(slog.DiscardHandler), func(context.Context, duty.Caller, *api.RenameRequest) (*api.RenameRequest, error) {
+				return nil, tt.err
+			})
+			_, err := r.Call(t.Context(), duty.Caller{}, "echo", nil)
+			if err == nil || err.Code != tt.want {
+				t.Fatalf("got %v, want code %s", err, tt.want)
+			}
+			if strings.Contains(err.Message, "detail") {
+				t.Errorf("the caller reads %q", err.Message)
+			}
+		})
+	}
+}
+
+func TestPanicOfAHandlerIsAnInternalErrorAndLogged(t *testing.T) {
+	var log strings.Builder
+	r := registry(t, slog.New(slog.NewTextHandler(&log, nil)), func(context.Context, duty.Caller, *api.RenameRequest) (*api.RenameRequest, error) {
+		panic("impossible")
+	})
+	_, err := r.Call(t.Context(), duty.Caller{}, "echo", nil)
+	if err == nil || err.Code != api.Internal || !strings.Contains(log.String(), "impossible") {
+		t.Errorf("got %v and log %q", err, log.String())
+	}
+}
+
+func TestClosedEndpointNeedsALogin(t *testing.T) {
+	r := duty.NewRegistry(slog.New(slog.DiscardHandler))
+	duty.Handle(r, api.Rename, func(context.Context, duty.Caller, *api.RenameRequest) (*api.Empty, error) {
+		t.Error("the handler ran")
+		return &api.Empty{}, nil
+	})
+	_, err := r.Call(t.Context(), duty.Caller{}, api.Rename.Name, nil)
+	if err == nil || err.Code != api.Unauthenticated {
+		t.Errorf("got %v, want %s", err, api.Unauthenticated)
+	}
+}
+
+func FuzzCallTakesAnyNameAndBody(f *testing.F) {
+	f.Add("echo", []byte{0xa1, 0x01, 0x61, 'x'})
+	f.Add("", []byte{})
+	r := duty.NewRegistry(slog.New(slog.DiscardHandler))
+	duty.Handle(r, echo, func(_ context.Context, _ duty.Caller, req *api.RenameRequest) (*api.RenameRequest, error) { return req, nil })
+	f.Fuzz(func(t *testing.T, name string, body []byte) {
+		b, err := r.Call(t.Context(), duty.Caller{}, name, body)
+		if (b == nil) == (err == nil) {
+			t.Errorf("got both or neither of an answer and an error")
+		}
+	})
+}
+
+func TestLimiterGrantsABurstAndThenARate(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	l := duty.NewLimiter[string](func() time.Time { return now }, 3, 3*time.Minute)
+	for i := range 3 {
+		if err := l.Take("a", 1); err != nil {
+			t.Fatalf("call %d: %v", i, err)
+		}
+	}
+	e, ok := errors.AsType[*api.Error](l.Take("a", 1))
+	if !ok || e.Code != api.RateLimited || e.RetryAfter != 60_000 {
+		t.Fatalf("beyond the burst: got %+v, want to wait a minute", e)
+	}
+	if err := l.Take("b", 1); err != nil {
+		t.Errorf("another key: %v", err)
+	}
+	now = now.Add(time.Minute)
+	if err := l.Take("a", 1); err != nil {
+		t.Errorf("a minute later: %v", err)
+	}
+	if err := l.Take("a", 1); err == nil {
+		t.Error("a second one in that minute was granted")
+	}
+}
+
+func TestLimiterNeverGrantsMoreThanBurstAndRate(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		start := time.Unix(1_000_000, 0)
+		now := start
+		burst := rapid.IntRange(1, 20).Draw(t, "burst")
+		period := time.Duration(rapid.IntRange(1, 100).Draw(t, "period")) * time.Second
+		l := duty.NewLimiter[int](func() time.Time { return now }, burst, period)
+		granted := 0
+		for range rapid.IntRange(1, 100).Draw(t, "calls") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 5000).Draw(t, "pause")) * time.Millisecond)
+			n := rapid.IntRange(1, burst).Draw(t, "n")
+			if l.Take(0, n) == nil {
+				granted += n
+			}
+			step := period / time.Duration(burst)
+			if most := burst + int(now.Sub(start)/step); granted > most {
+				t.Fatalf("granted %d in %v, at most %d are right", granted, now.Sub(start), most)
+			}
+		}
+	})
+}
+
+func TestLimiterRemembersABoundedNumberOfKeys(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	l := duty.NewLimiter[int](func() time.Time { return now }, 1, time.Hour)
+	for i := range 200_000 {
+		if err := l.Take(i, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := l.Len(); n > 1<<16 {
+		t.Errorf("remembers %d keys", n)
+	}
+}
+
+func TestOriginOfIPv6IsItsNetwork(t *testing.T) {
+	for in, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7": "192.0.2.7/32",
+		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
+	} {
+		if got := duty.Origin(netip.MustParseAddr(in)).String(); got != want {
+			t.Errorf("origin of %s is %s, want %s", in, got, want)
+		}
+	}
+	duty.Origin(netip.Addr{}) // a caller without an address has no origin, and that is no panic
+}
