@@ -1,0 +1,511 @@
+package mls
+
+import (
+	"bytes"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+)
+
+// Group is a member's view of a group: what everyone can know of it, and this
+// member's secrets. It comes from [Create], [Join], [StagedCommit.Group] or
+// [Load]. After any call that changes it, what [Group.Drain] gives must be
+// stored before anything that the call returned leaves the device.
+type Group struct {
+	public *PublicGroup
+	member
+	messages   *secretTree
+	resumption []resumption      // of the last epochs, the latest last
+	updates    map[string]Secret // private keys of own pending Updates, by public key
+	removed    bool
+
+	unsavedMember bool
+	deleted       []record // of secret trees that are over
+}
+
+// resumption is the resumption PSK of an epoch that is over
+// (RFC 9420, Section 8.6).
+type resumption struct {
+	epoch uint64
+	psk   Secret
+}
+
+const keptResumptions = 2
+
+// Create makes a group whose only member is its creator, at epoch 0
+// (RFC 9420, Section 11). Others are added by [Group.Commit].
+func Create(cfg Config, groupID []byte, suite CipherSuite, signer Signer, caps Capabilities, ext Extensions) (*Group, error) {
+	s, err := suite.suite()
+	if err != nil {
+		return nil, err
+	}
+	if err := signer.check(s); err != nil {
+		return nil, err
+	}
+	if err := checkGroupExtensions(ext); err != nil {
+		return nil, err
+	}
+	leaf, private, err := newKeyPackageLeaf(s, signer, KeyPackageOptions{
+		Lifetime:     Lifetime{NotAfter: 1<<64 - 1}, // nobody adds the creator
+		Capabilities: caps,
+	})
+	if err != nil {
+		return nil, err
+	}
+	demands, err := demandsOf(ext)
+	if err != nil {
+		return nil, err
+	}
+	if err := demands.check(leaf); err != nil {
+		return nil, err
+	}
+	t := newTree(leaf)
+	ctx := &GroupContext{Version: versionMLS10, CipherSuite: suite, GroupID: groupID, TreeHash: t.hash(s), Extensions: ext}
+	epoch := s.randomSecret()
+	m := member{signer: slices.Clone(signer.Private), secrets: newTreeSecrets(private), epoch: s.epochFromSecret(epoch)}
+	epoch.erase()
+	tag := m.epoch.confirmationTag(s, nil)
+	p := &PublicGroup{cfg: cfg, s: s, tree: t}
+	p.setEpoch(ctx, interimTranscriptHash(s, nil, tag), tag)
+	p.unsaved.everything(p)
+	return newGroup(p, m), nil
+}
+
+// newGroup starts the epoch's secret tree, which takes the encryption secret.
+func newGroup(p *PublicGroup, m member) *Group {
+	g := &Group{public: p, member: m, unsavedMember: true}
+	g.startMessages()
+	return g
+}
+
+func (g *Group) startMessages() {
+	g.messages = newSecretTree(g.public.s, g.epoch.encryption, g.public.tree.width())
+	g.epoch.encryption = nil
+}
+
+// Context is what the members of the present epoch agree on.
+func (g *Group) Context() *GroupContext { return g.public.ctx }
+
+// Own gives this member's leaf.
+func (g *Group) Own() LeafIndex { return g.own }
+
+// Member gives the member at a leaf, nil if there is none.
+func (g *Group) Member(i LeafIndex) *LeafNode { return g.public.Member(i) }
+
+// MemberCount gives the number of members.
+func (g *Group) MemberCount() int { return g.public.MemberCount() }
+
+// Members iterates over the members from the left of the tree.
+func (g *Group) Members() iter.Seq2[LeafIndex, *LeafNode] { return g.public.Members() }
+
+// Pending gives the valid proposals of the epoch in the order they came.
+func (g *Group) Pending() []ProposalView { return g.public.Pending() }
+
+// Tree gives the ratchet tree, for those who join.
+func (g *Group) Tree() []byte { return g.public.Tree() }
+
+// ReInit gives the proposal that ended the group, nil while it runs.
+func (g *Group) ReInit() *ReInit { return g.public.reinit }
+
+// ConfirmationTag is that of the commit that began the epoch.
+func (g *Group) ConfirmationTag() []byte { return g.public.confirmationTag }
+
+// Removed reports whether this member was removed. The group then stays as it
+// was before, without any secrets.
+func (g *Group) Removed() bool { return g.removed }
+
+// EpochAuthenticator is equal for members who agree on the epoch and its
+// secrets, and for nobody else (RFC 9420, Section 8.7). Nil after removal.
+func (g *Group) EpochAuthenticator() []byte { return slices.Clone(g.epoch.authenticator) }
+
+// Export gives a secret of n octets that all members of the epoch share, for a
+// purpose that label and context name (RFC 9420, Section 8.5).
+func (g *Group) Export(label string, context []byte, n int) (Secret, error) {
+	if g.removed {
+		return nil, ErrRemoved
+	}
+	if most := g.public.s.maxExport(); n < 1 || n > most {
+		return nil, fmt.Errorf("mls: export of %d octets, which must be 1 to %d", n, most)
+	}
+	return g.epoch.export(g.public.s, label, context, n), nil
+}
+
+// GroupInfo gives a signed GroupInfo of the present epoch, by which others can
+// join (RFC 9420, Section 12.4.3).
+func (g *Group) GroupInfo(includeTree bool) (*GroupInfo, error) {
+	if err := g.usable(); err != nil {
+		return nil, err
+	}
+	var tree *tree
+	if includeTree {
+		tree = g.public.tree
+	}
+	return g.groupInfo(g.public.s, g.public.ctx, g.public.confirmationTag, tree, true)
+}
+
+func (g *Group) usable() error {
+	switch {
+	case g.removed:
+		return ErrRemoved
+	case g.public.reinit != nil:
+		return ErrClosed
+	}
+	return nil
+}
+
+// Encrypt makes a message of application data. It is refused while proposals
+// are pending ([ErrPendingProposals]).
+func (g *Group) Encrypt(authenticatedData, plaintext []byte) ([]byte, error) {
+	if err := g.usable(); err != nil {
+		return nil, err
+	}
+	if g.public.pending.len() > 0 {
+		return nil, ErrPendingProposals
+	}
+	p := g.public
+	ac := g.frame(ContentApplication, FormatPrivateMessage, authenticatedData)
+	ac.content.application = plaintext
+	if err := ac.sign(p.s, g.signer, p.encoded); err != nil {
+		return nil, err
+	}
+	m, err := protectPrivate(p.s, ac, g.messages, g.epoch.senderData, p.cfg.Padding)
+	if err != nil {
+		return nil, err
+	}
+	return marshal(&Message{Format: FormatPrivateMessage, private: m}), nil
+}
+
+func (g *Group) frame(content ContentType, format WireFormat, authenticatedData []byte) *authenticatedContent {
+	return &authenticatedContent{format: format, content: &framedContent{
+		groupID:           g.public.ctx.GroupID,
+		epoch:             g.public.ctx.Epoch,
+		sender:            Sender{Type: SenderMember, Index: uint32(g.own)},
+		authenticatedData: authenticatedData,
+		contentType:       content,
+	}}
+}
+
+// Propose makes a public message of one proposal. An [Update] without a leaf
+// gets a fresh one. The proposal is pending only once it has come back through
+// [Group.Process], in the order that the delivery service gave it.
+func (g *Group) Propose(q Proposal, authenticatedData []byte) ([]byte, error) {
+	if err := g.usable(); err != nil {
+		return nil, err
+	}
+	p := g.public
+	if u, ok := q.(*Update); ok && u.Leaf == nil {
+		fresh, err := g.freshUpdate()
+		if err != nil {
+			return nil, err
+		}
+		q = fresh
+	}
+	ac := g.frame(ContentProposal, FormatPublicMessage, authenticatedData)
+	ac.content.proposal = q
+	v, err := p.viewOf(ac)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.checkProposal(v, noTime); err != nil {
+		return nil, err
+	}
+	if err := p.pending.checkOnlySelfRemove(v); err != nil {
+		return nil, err
+	}
+	if err := ac.sign(p.s, g.signer, p.encoded); err != nil {
+		return nil, err
+	}
+	return marshal(&Message{Format: FormatPublicMessage, public: protectPublic(p.s, ac, g.epoch.membership, p.encoded)}), nil
+}
+
+// freshUpdate makes a leaf with a new encryption key and keeps the private key
+// until the epoch ends.
+func (g *Group) freshUpdate() (*Update, error) {
+	s, old := g.public.s, g.public.tree.leaf(g.own)
+	private, public, err := s.generateKeyPair()
+	if err != nil {
+		return nil, err
+	}
+	leaf := &LeafNode{
+		EncryptionKey: public,
+		SignatureKey:  old.SignatureKey,
+		Credential:    old.Credential,
+		Capabilities:  old.Capabilities,
+		Source:        LeafFromUpdate,
+		Extensions:    old.Extensions,
+	}
+	if err := leaf.sign(s, g.signer, g.public.ctx.GroupID, g.own); err != nil {
+		return nil, err
+	}
+	if g.updates == nil {
+		g.updates = map[string]Secret{}
+	}
+	g.updates[string(public)] = private
+	g.unsavedMember = true
+	return &Update{Leaf: leaf}, nil
+}
+
+// Process opens and checks a message to the group: application data, a
+// proposal, which is pending when Process returns, or a commit, which changes
+// nothing until [Group.Merge]. On error nothing has changed. now is as for
+// [PublicGroup.Process].
+func (g *Group) Process(m *Message, now time.Time) (Event, error) {
+	if g.removed {
+		return nil, ErrRemoved
+	}
+	if err := g.public.checkAddress(m); err != nil {
+		return nil, err
+	}
+	if m.private != nil {
+		return g.processPrivate(m.private, now)
+	}
+	c := m.public.content
+	if c.contentType == ContentCommit && c.sender.Type == SenderMember && c.sender.leaf() == g.own {
+		return nil, ErrOwnMessage
+	}
+	if err := m.public.checkMembershipTag(g.public.s, g.epoch.membership, g.public.encoded); err != nil {
+		return nil, err
+	}
+	ac := m.public.authenticated()
+	if err := g.public.authenticate(ac); err != nil {
+		return nil, err
+	}
+	return g.processHandshake(ac, now)
+}
+
+func (g *Group) processPrivate(m *privateMessage, now time.Time) (Event, error) {
+	sd, err := m.senderData(g.public.s, g.epoch.senderData)
+	if err != nil {
+		return nil, err
+	}
+	if sd.leaf == g.own {
+		return nil, ErrOwnMessage
+	}
+	if g.public.tree.leaf(sd.leaf) == nil {
+		return nil, invalid("6.3.2", "message from leaf %d, which is blank", sd.leaf)
+	}
+	ac, consume, err := m.open(g.public.s, g.messages, sd)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.public.authenticate(ac); err != nil {
+		return nil, err
+	}
+	if ac.content.contentType == ContentApplication {
+		consume()
+		return &ApplicationMessage{
+			Sender:            sd.leaf,
+			Epoch:             m.epoch,
+			Generation:        sd.generation,
+			Data:              ac.content.application,
+			AuthenticatedData: m.authenticatedData,
+		}, nil
+	}
+	e, err := g.processHandshake(ac, now)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := e.(*ProposalReceived); ok {
+		consume() // a commit's key goes with its epoch
+	}
+	return e, nil
+}
+
+func (g *Group) processHandshake(ac *authenticatedContent, now time.Time) (Event, error) {
+	if ac.content.contentType == ContentProposal {
+		return event(g.public.receiveProposal(ac, now))
+	}
+	t, err := g.public.receiveCommit(ac, now)
+	if err != nil {
+		return nil, err
+	}
+	return event(g.follow(t, ac))
+}
+
+// event makes sure that an error comes with no event, not with one that is a
+// nil pointer inside.
+func event[E Event](e E, err error) (Event, error) {
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// follow opens a received commit's secrets and checks that the committer has
+// the same epoch (RFC 9420, Section 12.4.2).
+func (g *Group) follow(t *transition, ac *authenticatedContent) (*StagedCommit, error) {
+	for _, r := range t.view.Removed {
+		if r.Leaf == g.own {
+			st := t.stage(ac).confirm(ac.auth.confirmationTag)
+			st.removed = true
+			return st, nil
+		}
+	}
+	s := g.public.s
+	commitSecret, secrets, err := g.openPath(t, ac.content.commit.path)
+	if err != nil {
+		return nil, err
+	}
+	init, err := g.initSecret(t)
+	if err != nil {
+		return nil, err
+	}
+	psk, err := g.pskSecret(t.psks)
+	if err != nil {
+		return nil, err
+	}
+	st := t.stage(ac)
+	joiner, epoch := s.nextEpoch(init, commitSecret, psk, st.encoded)
+	joiner.erase()
+	commitSecret.erase()
+	psk.erase()
+	if err := epoch.checkConfirmationTag(s, st.ctx.ConfirmedTranscriptHash, ac.auth.confirmationTag); err != nil {
+		epoch.erase()
+		secrets.erase()
+		return nil, err
+	}
+	st.member = &member{own: g.own, signer: slices.Clone(g.signer), secrets: secrets, epoch: epoch}
+	return st.confirm(ac.auth.confirmationTag), nil
+}
+
+// openPath gives the commit secret and the tree's private keys after a commit.
+// The transition's context is the provisional one.
+func (g *Group) openPath(t *transition, path *updatePath) (Secret, *treeSecrets, error) {
+	secrets := g.secrets
+	if path == nil {
+		return g.public.s.zero(), secrets.clone(), nil
+	}
+	if own := t.tree.leaf(g.own).EncryptionKey; !bytes.Equal(own, g.public.tree.encryptionKey(g.own.node())) {
+		private, ok := g.updates[string(own)]
+		if !ok {
+			return nil, nil, fmt.Errorf("mls: own leaf was updated with a key that is not known here: %w", ErrCannotDecrypt)
+		}
+		secrets = &treeSecrets{leaf: private, private: secrets.private}
+	}
+	return t.tree.decryptPath(g.public.s, g.own, secrets, t.committer.leaf(), path, t.ctx.appendTo(nil), t.exclude)
+}
+
+// initSecret is the present epoch's, or for an external commit what its
+// joiner sent to the external key (RFC 9420, Section 8.3).
+func (g *Group) initSecret(t *transition) (Secret, error) {
+	for _, v := range t.list.items {
+		q, ok := v.Proposal.(*ExternalInit)
+		if !ok {
+			continue
+		}
+		private, _, err := g.epoch.externalKeyPair(g.public.s)
+		if err != nil {
+			return nil, err
+		}
+		defer private.erase()
+		return g.public.s.externalInitReceiver(private, q.KEMOutput)
+	}
+	return g.epoch.init, nil
+}
+
+// pskSecret looks up PSKs and chains them (RFC 9420, Section 8.4).
+func (g *Group) pskSecret(ids []PreSharedKeyID) (Secret, error) {
+	return lookUpPSKs(g.public.s, ids, g.psk)
+}
+
+func lookUpPSKs(s *suite, ids []PreSharedKeyID, lookUp func(PreSharedKeyID) (Secret, bool)) (Secret, error) {
+	psks := make([]Secret, len(ids))
+	for i, id := range ids {
+		psk, ok := lookUp(id)
+		if !ok {
+			return nil, &UnknownPSKError{ID: id}
+		}
+		psks[i] = psk
+	}
+	return pskSecret(s, ids, psks)
+}
+
+// psk finds a PSK: this group's last resumption PSKs, or the application's.
+func (g *Group) psk(id PreSharedKeyID) (Secret, bool) {
+	if id.Type == PSKResumption && bytes.Equal(id.GroupID, g.public.ctx.GroupID) {
+		if psk, ok := g.ResumptionPSK(id.Epoch); ok {
+			return psk, true
+		}
+	}
+	return g.public.cfg.psk(id)
+}
+
+func (c *Config) psk(id PreSharedKeyID) (Secret, bool) {
+	if c.PSK == nil {
+		return nil, false
+	}
+	return c.PSK(id)
+}
+
+// ResumptionPSK gives the resumption PSK of the present epoch or of one of the
+// two before it (RFC 9420, Section 8.6), for a [Config.PSK] of another group.
+// It is the group's, and erased with it.
+func (g *Group) ResumptionPSK(epoch uint64) (Secret, bool) {
+	if g.removed {
+		return nil, false
+	}
+	if epoch == g.public.ctx.Epoch {
+		return g.epoch.resumption, true
+	}
+	for _, r := range g.resumption {
+		if r.epoch == epoch {
+			return r.psk, true
+		}
+	}
+	return nil, false
+}
+
+// Merge goes on to the epoch that a staged commit opens, and erases everything
+// of the old one but its resumption PSK. A commit that removes this member
+// ends the group for it: [Group.Removed].
+func (g *Group) Merge(s *StagedCommit) error {
+	if g.removed {
+		return ErrRemoved
+	}
+	if err := g.public.checkStaged(s); err != nil {
+		return err
+	}
+	if s.removed {
+		g.end()
+		return nil
+	}
+	if s.member == nil || s.member.own != g.own {
+		return errNotMember
+	}
+	g.resumption = append(g.resumption, resumption{g.public.ctx.Epoch, slices.Clone(g.epoch.resumption)})
+	for len(g.resumption) > keptResumptions {
+		g.resumption[0].psk.erase()
+		g.resumption = slices.Delete(g.resumption, 0, 1)
+	}
+	g.eraseEpoch()
+	g.public.advance(s)
+	g.member = *s.member
+	g.startMessages()
+	g.unsavedMember = true
+	return nil
+}
+
+// eraseEpoch erases what belongs to one epoch alone.
+func (g *Group) eraseEpoch() {
+	g.deleted = append(g.deleted, g.messages.deletion()...)
+	g.member.erase()
+	g.signer.erase()
+	for _, private := range g.updates {
+		private.erase()
+	}
+	g.updates = nil
+}
+
+// end erases all secrets.
+func (g *Group) end() {
+	g.eraseEpoch()
+	for _, r := range g.resumption {
+		r.psk.erase()
+	}
+	g.resumption = nil
+	g.public.unsaved.dropPending(g.public)
+	g.public.pending = pendingSet{}
+	g.removed = true
+	g.unsavedMember = true
+}

@@ -1,0 +1,125 @@
+package mls
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// CredentialDevice is the private credential type whose identity names a
+// user's device. What it holds is the application's to say.
+const CredentialDevice CredentialType = 0xFA01
+
+// Signer is how a client signs: the credential it shows, and the key pair that
+// the credential speaks for.
+type Signer struct {
+	Credential Credential
+	Public     []byte
+	Private    Secret
+}
+
+// check makes sure that the halves belong together, so that a mix-up shows
+// before anything is sent.
+func (s Signer) check(suite *suite) error {
+	public, err := suite.sig.public(s.Private)
+	if err != nil {
+		return fmt.Errorf("mls: signer: %w", err)
+	}
+	if !slices.Equal(public, s.Public) {
+		return errors.New("mls: signer: the public key is not the private key's")
+	}
+	return nil
+}
+
+// KeyPackageOptions is what a KeyPackage says beyond its keys.
+type KeyPackageOptions struct {
+	Lifetime       Lifetime
+	Capabilities   Capabilities // the zero value means [DefaultCapabilities]
+	LeafExtensions Extensions
+	Extensions     Extensions
+}
+
+// KeyPackageSecrets are the private keys of a KeyPackage. Init must be erased
+// once a Welcome used it.
+type KeyPackageSecrets struct{ Init, Encryption, Signature Secret }
+
+const keyPackageSecretsVersion = 1
+
+// Bytes gives the secrets as a record for the caller's sealed store.
+func (k *KeyPackageSecrets) Bytes() Secret {
+	b := []byte{keyPackageSecretsVersion}
+	b = appendVec(b, k.Init)
+	b = appendVec(b, k.Encryption)
+	return appendVec(b, k.Signature)
+}
+
+// ParseKeyPackageSecrets reads what Bytes gave.
+func ParseKeyPackageSecrets(b []byte) (*KeyPackageSecrets, error) {
+	return parse(b, "key package secrets", func(r *reader) *KeyPackageSecrets {
+		r.version(keyPackageSecretsVersion)
+		return &KeyPackageSecrets{Init: r.vec(), Encryption: r.vec(), Signature: r.vec()}
+	})
+}
+
+// DefaultCapabilities is what this implementation understands.
+func DefaultCapabilities() Capabilities {
+	return Capabilities{
+		Versions:     []uint16{versionMLS10},
+		CipherSuites: Suites(),
+		Extensions:   []ExtensionType{ExtensionAppDataDictionary},
+		Proposals:    []ProposalType{ProposalAppDataUpdate, ProposalSelfRemove},
+		Credentials:  []CredentialType{CredentialBasic, CredentialDevice},
+	}
+}
+
+func (c Capabilities) orDefault() Capabilities {
+	if c.Versions == nil && c.CipherSuites == nil && c.Extensions == nil && c.Proposals == nil && c.Credentials == nil {
+		return DefaultCapabilities()
+	}
+	return c
+}
+
+// NewKeyPackage makes a KeyPackage and its secrets, which must be stored
+// before the KeyPackage is published.
+func NewKeyPackage(suite CipherSuite, signer Signer, o KeyPackageOptions) (*KeyPackage, *KeyPackageSecrets, error) {
+	s, err := suite.suite()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := signer.check(s); err != nil {
+		return nil, nil, err
+	}
+	initPrivate, initPublic, err := s.generateKeyPair()
+	if err != nil {
+		return nil, nil, err
+	}
+	leaf, encryption, err := newKeyPackageLeaf(s, signer, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	kp := &KeyPackage{Version: versionMLS10, CipherSuite: suite, InitKey: initPublic, Leaf: leaf, Extensions: o.Extensions}
+	if err := kp.sign(s, signer.Private); err != nil {
+		return nil, nil, fmt.Errorf("signing key package: %w", err)
+	}
+	return kp, &KeyPackageSecrets{Init: initPrivate, Encryption: encryption, Signature: signer.Private}, nil
+}
+
+func newKeyPackageLeaf(s *suite, signer Signer, o KeyPackageOptions) (*LeafNode, Secret, error) {
+	private, public, err := s.generateKeyPair()
+	if err != nil {
+		return nil, nil, err
+	}
+	leaf := &LeafNode{
+		EncryptionKey: public,
+		SignatureKey:  signer.Public,
+		Credential:    signer.Credential,
+		Capabilities:  o.Capabilities.orDefault(),
+		Source:        LeafFromKeyPackage,
+		Lifetime:      o.Lifetime,
+		Extensions:    o.LeafExtensions,
+	}
+	if err := leaf.sign(s, signer.Private, nil, 0); err != nil {
+		return nil, nil, fmt.Errorf("signing leaf: %w", err)
+	}
+	return leaf, private, leaf.checkAlone(s)
+}

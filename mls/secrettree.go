@@ -1,0 +1,491 @@
+package mls
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+)
+
+// The secret tree (RFC 9420, Section 9) gives each message its own key. It is
+// lazy: it holds the frontier of node secrets from which the keys of leaves
+// that have not spoken derive, and two ratchets for each leaf that has. What a
+// used key derives from is erased (RFC 9420, Section 9.2).
+
+// ratchetKind says which of a leaf's two ratchets is meant.
+type ratchetKind uint8
+
+const (
+	handshakeRatchet ratchetKind = iota
+	applicationRatchet
+	ratchetKinds
+)
+
+func ratchetFor(t ContentType) ratchetKind {
+	if t == ContentApplication {
+		return applicationRatchet
+	}
+	return handshakeRatchet
+}
+
+const (
+	// maxForward bounds the work that one message can ask for: how many
+	// generations it may skip (RFC 9420, Section 15.3).
+	maxForward = 1000
+	// maxSkipped bounds how many keys of messages not seen yet a ratchet
+	// keeps. The oldest go first.
+	maxSkipped = 1000
+)
+
+var (
+	errGenerationUsed = errors.New("mls: the message key was used, or is older than those kept")
+	errGenerationFar  = errors.New("mls: the message key is too far ahead")
+)
+
+type ratchetID struct {
+	leaf LeafIndex
+	kind ratchetKind
+}
+
+// secretTree is an epoch's secret tree. Its nodes and ratchets are replaced,
+// never written to, but for being erased when nothing leads back to them.
+type secretTree struct {
+	suite    *suite
+	width    uint32 // leaf slots, a power of two
+	frontier map[nodeIndex]Secret
+	ratchets map[ratchetID]*ratchet
+
+	moves         uint64 // counts changes, so that a key knows whether it is still what it was
+	dirtyNodes    map[nodeIndex]struct{}
+	dirtyRatchets map[ratchetID]struct{}
+}
+
+// ratchet stands before a generation: secret gives that one and all later.
+type ratchet struct {
+	generation uint32
+	secret     Secret
+	skipped    []generationKey // ascending
+}
+
+// generationKey is the key of one message.
+type generationKey struct {
+	generation uint32
+	key        Secret
+	nonce      []byte
+}
+
+// newSecretTree starts an epoch's tree over leaves leaf slots. It takes over
+// encryptionSecret, and erases it when the first leaf speaks: the caller must
+// drop it.
+func newSecretTree(s *suite, encryptionSecret Secret, leaves uint32) *secretTree {
+	t := emptySecretTree(s, leaves)
+	t.setNode(t.root(), encryptionSecret)
+	return t
+}
+
+func emptySecretTree(s *suite, leaves uint32) *secretTree {
+	return &secretTree{
+		suite:         s,
+		width:         1 << bits.Len32(max(leaves, 1)-1),
+		frontier:      map[nodeIndex]Secret{},
+		ratchets:      map[ratchetID]*ratchet{},
+		dirtyNodes:    map[nodeIndex]struct{}{},
+		dirtyRatchets: map[ratchetID]struct{}{},
+	}
+}
+
+func (t *secretTree) root() nodeIndex { return nodeIndex(t.width - 1) }
+
+// next takes the next key to send under. It is consumed: whatever becomes of
+// the message, no other gets it.
+func (t *secretTree) next(leaf LeafIndex, kind ratchetKind) (generation uint32, key Secret, nonce []byte, err error) {
+	if r, ok := t.ratchets[ratchetID{leaf, kind}]; ok {
+		generation = r.generation
+	}
+	k, err := t.at(leaf, kind, generation)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	key, nonce = bytes.Clone(k.key), k.nonce
+	k.consume()
+	return generation, key, nonce, nil
+}
+
+// messageKey is the key of one message, taken out of a tree that has not moved
+// yet. A message that does not decrypt leaves the tree as it was; for one that
+// is authentic the caller calls consume.
+type messageKey struct {
+	generationKey
+
+	tree   *secretTree
+	id     ratchetID
+	moves  uint64 // of the tree when the key was derived
+	opened *openedLeaf
+	after  *ratchet
+	stale  []generationKey // leave the ratchet with this key
+}
+
+// at derives the key of a message by leaf, in whatever order messages come.
+// The tree does not change until the key is consumed.
+func (t *secretTree) at(leaf LeafIndex, kind ratchetKind, generation uint32) (*messageKey, error) {
+	if uint32(leaf) >= t.width {
+		return nil, invalid("6.3.2", "sender %d is outside the tree", leaf)
+	}
+	if kind >= ratchetKinds {
+		return nil, fmt.Errorf("mls: no ratchet %d", kind)
+	}
+	k := &messageKey{tree: t, id: ratchetID{leaf, kind}, moves: t.moves}
+	before, ok := t.ratchets[k.id]
+	if !ok {
+		opened, err := t.open(leaf)
+		if err != nil {
+			return nil, err
+		}
+		k.opened = opened
+		before = opened.ratchets[kind]
+	}
+	take := k.takeAhead
+	if generation < before.generation {
+		take = k.takeSkipped
+	}
+	if err := take(before, generation); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// takeSkipped finds a key that a later message passed by.
+func (k *messageKey) takeSkipped(before *ratchet, generation uint32) error {
+	i, ok := slices.BinarySearchFunc(before.skipped, generation, func(g generationKey, want uint32) int {
+		return cmp.Compare(g.generation, want)
+	})
+	if !ok {
+		return errGenerationUsed
+	}
+	k.generationKey = before.skipped[i]
+	k.after = &ratchet{generation: before.generation, secret: before.secret,
+		skipped: slices.Concat(before.skipped[:i], before.skipped[i+1:])}
+	k.stale = before.skipped[i : i+1]
+	return nil
+}
+
+// takeAhead walks the ratchet to a key and one step past it.
+func (k *messageKey) takeAhead(before *ratchet, generation uint32) error {
+	if generation-before.generation > maxForward || generation == math.MaxUint32 {
+		return errGenerationFar
+	}
+	s := k.tree.suite
+	after := &ratchet{generation: before.generation, secret: before.secret, skipped: before.skipped}
+	if generation > before.generation {
+		after.skipped = slices.Clone(before.skipped)
+	}
+	for after.generation < generation {
+		after.skipped = append(after.skipped, after.key(s))
+		after.step(s, before)
+	}
+	k.generationKey = after.key(s)
+	after.step(s, before)
+	if n := len(after.skipped) - maxSkipped; n > 0 {
+		k.stale = after.skipped[:n]
+		after.skipped = after.skipped[n:]
+	}
+	k.after = after
+	return nil
+}
+
+// key derives the key of the generation at which the ratchet stands.
+func (r *ratchet) key(s *suite) generationKey {
+	return generationKey{
+		generation: r.generation,
+		key:        s.deriveTreeSecret(r.secret, "key", r.generation, s.nk),
+		nonce:      s.deriveTreeSecret(r.secret, "nonce", r.generation, s.nn),
+	}
+}
+
+// step moves a copy of the ratchet before on by one generation. The secret of
+// before itself is not erased: it stands until the key is consumed.
+func (r *ratchet) step(s *suite, before *ratchet) {
+	secret := s.deriveTreeSecret(r.secret, "secret", r.generation, s.nh)
+	if r.generation != before.generation {
+		r.secret.erase()
+	}
+	r.secret = secret
+	r.generation++
+}
+
+// consume moves the tree past the key and erases it with everything it derives
+// from. The key must not be used afterwards.
+func (k *messageKey) consume() {
+	t := k.tree
+	if k.moves != t.moves {
+		// Another key was consumed since this one was derived: look again from
+		// where the tree stands now. An error means that it is gone already.
+		again, err := t.at(k.id.leaf, k.id.kind, k.generation)
+		k.generationKey.key.erase()
+		if err == nil {
+			again.consume()
+		}
+		return
+	}
+	if k.opened != nil {
+		t.replaceByChildren(k.opened)
+	}
+	before := t.ratchets[k.id]
+	t.setRatchet(k.id, k.after)
+	if before.generation != k.after.generation {
+		before.secret.erase()
+	}
+	for _, g := range k.stale {
+		g.key.erase()
+		clear(g.nonce)
+	}
+	k.generationKey.key.erase()
+}
+
+// openedLeaf is what takes the place of a frontier node when the first leaf
+// below it speaks.
+type openedLeaf struct {
+	leaf     LeafIndex
+	from     nodeIndex
+	siblings []frontierNode
+	ratchets [ratchetKinds]*ratchet
+}
+
+type frontierNode struct {
+	index  nodeIndex
+	secret Secret
+}
+
+// open derives a leaf's ratchets from the frontier node above it
+// (RFC 9420, Section 9), without changing the tree.
+func (t *secretTree) open(leaf LeafIndex) (*openedLeaf, error) {
+	s, target := t.suite, leaf.node()
+	at, half := t.root(), t.width/2 // half the leaves below at
+	secret, ok := t.frontier[at]
+	for ; !ok && half > 0; half /= 2 {
+		at, _ = towards(at, target, half)
+		secret, ok = t.frontier[at]
+	}
+	if !ok {
+		return nil, errGenerationUsed // a leaf that has no ratchets and no secret to make them from
+	}
+	o := &openedLeaf{leaf: leaf, from: at}
+	for ; half > 0; half /= 2 {
+		next, sibling := towards(at, target, half)
+		left, right := s.expandWithLabel(secret, "tree", []byte("left"), s.nh), s.expandWithLabel(secret, "tree", []byte("right"), s.nh)
+		if next > at {
+			left, right = right, left
+		}
+		o.siblings = append(o.siblings, frontierNode{sibling, right})
+		if at != o.from {
+			secret.erase()
+		}
+		at, secret = next, left
+	}
+	o.ratchets[handshakeRatchet] = &ratchet{secret: s.expandWithLabel(secret, "handshake", nil, s.nh)}
+	o.ratchets[applicationRatchet] = &ratchet{secret: s.expandWithLabel(secret, "application", nil, s.nh)}
+	if at != o.from {
+		secret.erase()
+	}
+	return o, nil
+}
+
+// towards gives the child of a node on the way to target, and the other child.
+// The node has half leaves on each side.
+func towards(at, target nodeIndex, half uint32) (next, sibling nodeIndex) {
+	left, right := at-nodeIndex(half), at+nodeIndex(half)
+	if target < at {
+		return left, right
+	}
+	return right, left
+}
+
+func (t *secretTree) replaceByChildren(o *openedLeaf) {
+	t.frontier[o.from].erase()
+	delete(t.frontier, o.from)
+	t.dirtyNodes[o.from] = struct{}{}
+	for _, n := range o.siblings {
+		t.setNode(n.index, n.secret)
+	}
+	for kind, r := range o.ratchets {
+		t.setRatchet(ratchetID{o.leaf, ratchetKind(kind)}, r)
+	}
+}
+
+func (t *secretTree) setNode(i nodeIndex, secret Secret) {
+	t.moves++
+	t.frontier[i] = secret
+	t.dirtyNodes[i] = struct{}{}
+}
+
+func (t *secretTree) setRatchet(id ratchetID, r *ratchet) {
+	t.moves++
+	t.ratchets[id] = r
+	t.dirtyRatchets[id] = struct{}{}
+}
+
+// erase overwrites every secret in the tree, which gives no key afterwards.
+func (t *secretTree) erase() {
+	for _, secret := range t.frontier {
+		secret.erase()
+	}
+	for _, r := range t.ratchets {
+		r.secret.erase()
+		for _, g := range r.skipped {
+			g.key.erase()
+		}
+	}
+	t.moves++
+	clear(t.frontier)
+	clear(t.ratchets)
+}
+
+// record is one entry of what a member stores. A nil value deletes it.
+type record struct{ key, value []byte }
+
+// Records of a secret tree: 'n' and a node index for a frontier node, 'r', a
+// leaf index and a kind for a ratchet. Values begin with a version.
+const (
+	nodeRecord         = 'n'
+	ratchetRecord      = 'r'
+	secretTreeVersion  = 1
+	nodeRecordSize     = 1 + 4
+	ratchetRecordSize  = 1 + 4 + 1
+	generationKeyBound = 4 + 1 + 32 + 1 + 12 // a skipped key in a record, at most
+)
+
+// drain gives the records that changed since the last drain, in the order of
+// their keys. The values are the caller's to erase.
+func (t *secretTree) drain() []record {
+	out := make([]record, 0, len(t.dirtyNodes)+len(t.dirtyRatchets))
+	for i := range t.dirtyNodes {
+		key := appendU32([]byte{nodeRecord}, uint32(i))
+		var value []byte
+		if secret, ok := t.frontier[i]; ok {
+			value = appendVec([]byte{secretTreeVersion}, secret)
+		}
+		out = append(out, record{key, value})
+	}
+	for id := range t.dirtyRatchets {
+		key := append(appendU32([]byte{ratchetRecord}, uint32(id.leaf)), byte(id.kind))
+		out = append(out, record{key, t.ratchets[id].marshal()})
+	}
+	clear(t.dirtyNodes)
+	clear(t.dirtyRatchets)
+	slices.SortFunc(out, func(a, b record) int { return bytes.Compare(a.key, b.key) })
+	return out
+}
+
+// deletion erases the tree and gives records that delete all it may have
+// stored, for an epoch that is over. The next epoch's tree uses the same keys:
+// its records come after these.
+func (t *secretTree) deletion() []record {
+	for i := range t.frontier {
+		t.dirtyNodes[i] = struct{}{}
+	}
+	for id := range t.ratchets {
+		t.dirtyRatchets[id] = struct{}{}
+	}
+	t.erase()
+	return t.drain()
+}
+
+// parseSecretTree restores a tree from its records, in any order. It does not
+// keep their bytes.
+func parseSecretTree(s *suite, leaves uint32, records []record) (*secretTree, error) {
+	t := emptySecretTree(s, leaves)
+	for _, rec := range records {
+		if err := t.restore(rec.key, rec.value); err != nil {
+			return nil, err
+		}
+	}
+	clear(t.dirtyNodes)
+	clear(t.dirtyRatchets)
+	return t, nil
+}
+
+func (t *secretTree) restore(key, value []byte) error {
+	switch {
+	case len(key) == nodeRecordSize && key[0] == nodeRecord:
+		i := nodeIndex(binary.BigEndian.Uint32(key[1:]))
+		if uint64(i) > 2*uint64(t.width)-2 {
+			return fmt.Errorf("mls: record of a node outside the secret tree: %d", i)
+		}
+		secret, err := parse(value, "record of a secret tree node", func(r *reader) Secret {
+			r.version(secretTreeVersion)
+			return r.secret(t.suite.nh)
+		})
+		if err != nil {
+			return err
+		}
+		t.setNode(i, secret)
+	case len(key) == ratchetRecordSize && key[0] == ratchetRecord:
+		id := ratchetID{LeafIndex(binary.BigEndian.Uint32(key[1:])), ratchetKind(key[5])}
+		if uint32(id.leaf) >= t.width || id.kind >= ratchetKinds {
+			return fmt.Errorf("mls: record of a ratchet outside the secret tree: %d", id.leaf)
+		}
+		r, err := parse(value, "record of a ratchet", func(r *reader) *ratchet { return readRatchet(r, t.suite) })
+		if err != nil {
+			return err
+		}
+		t.setRatchet(id, r)
+	default:
+		return fmt.Errorf("mls: unknown record of a secret tree: %x", key)
+	}
+	return nil
+}
+
+func (r *ratchet) marshal() []byte {
+	if r == nil {
+		return nil
+	}
+	b := make([]byte, 0, 16+len(r.secret)+len(r.skipped)*generationKeyBound)
+	b = append(b, secretTreeVersion)
+	b = appendU32(b, r.generation)
+	b = appendVec(b, r.secret)
+	return appendList(b, r.skipped)
+}
+
+func (g generationKey) appendTo(b []byte) []byte {
+	b = appendU32(b, g.generation)
+	b = appendVec(b, g.key)
+	return appendVec(b, g.nonce)
+}
+
+func readRatchet(r *reader, s *suite) *ratchet {
+	r.version(secretTreeVersion)
+	out := &ratchet{generation: r.u32(), secret: r.secret(s.nh)}
+	out.skipped = list(r, func(r *reader) generationKey {
+		return generationKey{generation: r.u32(), key: r.secret(s.nk), nonce: r.secret(s.nn)}
+	})
+	last := int64(-1)
+	for _, g := range out.skipped {
+		if int64(g.generation) <= last || g.generation >= out.generation {
+			r.fail(errors.New("mls: skipped generations are out of order"))
+			return nil
+		}
+		last = int64(g.generation)
+	}
+	return out
+}
+
+// version reads the version that a stored record begins with.
+func (r *reader) version(want uint8) {
+	if v := r.u8(); r.err == nil && v != want {
+		r.fail(fmt.Errorf("mls: record has version %d, not %d", v, want))
+	}
+}
+
+// secret reads a secret of n octets into a slice of its own, so that erasing
+// it reaches nothing else.
+func (r *reader) secret(n int) Secret {
+	v := r.vec()
+	if r.err == nil && len(v) != n {
+		r.fail(fmt.Errorf("mls: secret has %d octets, not %d", len(v), n))
+	}
+	return bytes.Clone(v)
+}

@@ -1,0 +1,119 @@
+package mls
+
+import (
+	"fmt"
+	"testing"
+)
+
+func init() {
+	vectorTests["crypto-basics"] = func(t *testing.T) { eachVector(t, "crypto-basics", checkCryptoBasics) }
+}
+
+type cryptoBasicsVector struct {
+	vectorSuite
+	RefHash struct {
+		Label      string
+		Value, Out hexBytes
+	} `json:"ref_hash"`
+	Expand struct {
+		Secret, Context, Out hexBytes
+		Label                string
+		Length               int
+	} `json:"expand_with_label"`
+	Derive struct {
+		Secret, Out hexBytes
+		Label       string
+	} `json:"derive_secret"`
+	DeriveTree struct {
+		Secret, Out hexBytes
+		Label       string
+		Generation  uint32
+		Length      int
+	} `json:"derive_tree_secret"`
+	Sign struct {
+		Priv, Pub, Content, Signature hexBytes
+		Label                         string
+	} `json:"sign_with_label"`
+	Encrypt struct {
+		Priv, Pub, Context, Plaintext, Ciphertext hexBytes
+		KEMOutput                                 hexBytes `json:"kem_output"`
+		Label                                     string
+	} `json:"encrypt_with_label"`
+}
+
+func checkCryptoBasics(t *testing.T, s *suite, v cryptoBasicsVector) {
+	// The vectors give the whole label of a reference hash.
+	wantBytes(t, "ref_hash", s.refHash(v.RefHash.Label, v.RefHash.Value), v.RefHash.Out)
+	wantBytes(t, "expand_with_label", s.expandWithLabel(Secret(v.Expand.Secret), v.Expand.Label, v.Expand.Context, v.Expand.Length), v.Expand.Out)
+	wantBytes(t, "derive_secret", s.deriveSecret(Secret(v.Derive.Secret), v.Derive.Label), v.Derive.Out)
+	wantBytes(t, "derive_tree_secret", s.deriveTreeSecret(Secret(v.DeriveTree.Secret), v.DeriveTree.Label, v.DeriveTree.Generation, v.DeriveTree.Length), v.DeriveTree.Out)
+	checkSignVector(t, s, v)
+	checkEncryptVector(t, s, v)
+}
+
+func checkSignVector(t *testing.T, s *suite, v cryptoBasicsVector) {
+	x := v.Sign
+	if !s.verifyWithLabel(x.Pub, x.Label, x.Content, x.Signature) {
+		t.Error("the signature does not verify")
+	}
+	public, err := s.sig.public(Secret(x.Priv))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantBytes(t, "public signature key", public, x.Pub)
+	ours, err := s.signWithLabel(Secret(x.Priv), x.Label, x.Content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.verifyWithLabel(x.Pub, x.Label, x.Content, ours) {
+		t.Error("our own signature does not verify")
+	}
+	if s.verifyWithLabel(x.Pub, x.Label+"x", x.Content, ours) {
+		t.Error("the signature verifies under another label")
+	}
+}
+
+func checkEncryptVector(t *testing.T, s *suite, v cryptoBasicsVector) {
+	x := v.Encrypt
+	got, err := s.decryptWithLabel(Secret(x.Priv), x.Label, x.Context, hpkeCiphertext{x.KEMOutput, x.Ciphertext})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantBytes(t, "plaintext", got, x.Plaintext)
+	pub, err := s.parsePublicKey(x.Pub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := s.encryptWithLabel(pub, x.Label, x.Context, x.Plaintext)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err = s.decryptWithLabel(Secret(x.Priv), x.Label, x.Context, ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantBytes(t, "plaintext of our own", got, x.Plaintext)
+	if _, err := s.decryptWithLabel(Secret(x.Priv), x.Label, append([]byte("x"), x.Context...), ours); err == nil {
+		t.Error("the ciphertext opens in another context")
+	}
+}
+
+// eachSuite runs a test on every suite there is.
+func eachSuite(t *testing.T, test func(t *testing.T, s *suite)) {
+	for _, id := range Suites() {
+		s, err := id.suite()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(fmt.Sprintf("%04x", uint16(id)), func(t *testing.T) { test(t, s) })
+	}
+}
+
+func mustSuite(t testing.TB, id CipherSuite) *suite {
+	t.Helper()
+	s, err := id.suite()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
