@@ -36,7 +36,7 @@ type joiner struct {
 // resolve looks up what a received commit refers to, and checks the list
 // (RFC 9420, Section 12.2).
 func (p *PublicGroup) resolve(c *commit, committer Sender, leaf *LeafNode, now time.Time) (*proposalList, error) {
-	l := newProposalList(committer, p.ctx.Epoch)
+	l := newProposalList(committer)
 	var inline []*ProposalView
 	for _, item := range c.proposals {
 		v, err := p.resolveOne(item, committer, leaf)

@@ -2,89 +2,88 @@ package mls
 
 import (
 	"fmt"
-	"sync"
 	"testing"
 )
 
 // benchGroup is a group of n in which the creator added all others in one
-// commit, so that no parent node is filled: the worst case for commits.
+// commit, so that no parent node is filled: the worst case for commits. Its
+// room has the creator and the last member.
 type benchGroup struct {
 	room    *room
 	adds    []Proposal
-	welcome []byte // of the bulk add, for the last client alone
+	welcome []byte // of the bulk add, for the last member alone
 	tree    []byte
-	filled  []*client // first and last client of the same group after its nodes were filled; nil until asked for
+	filled  *benchGroup // another group, after each member has committed once; nil until asked for
 }
 
-var benchGroups = struct {
-	sync.Mutex
-	made map[string]*benchGroup // guarded by the mutex
-}{made: map[string]*benchGroup{}}
+var benchGroups = map[string]*benchGroup{}
 
 func benchSetup(b *testing.B, suite CipherSuite, n int) *benchGroup {
 	b.Helper()
-	benchGroups.Lock()
-	defer benchGroups.Unlock()
 	key := fmt.Sprint(suite, n)
-	if g := benchGroups.made[key]; g != nil {
-		return g
+	if benchGroups[key] == nil {
+		benchGroups[key] = makeBenchGroup(b, suite, n)
 	}
+	return benchGroups[key]
+}
+
+func makeBenchGroup(b *testing.B, suite CipherSuite, n int) *benchGroup {
+	b.Helper()
 	r := newRoom(b, suite, 1, Config{})
 	g := &benchGroup{room: r}
-	var last []*client
+	var last *client
 	for range n - 1 {
-		c := r.newClient()
-		g.adds = append(g.adds, &Add{KeyPackage: c.kp})
-		last = append(last, c)
+		last = r.newClient()
+		g.adds = append(g.adds, &Add{KeyPackage: last.kp})
 	}
-	st, err := r.clients[0].Commit(CommitOptions{Proposals: g.adds}, now)
+	st := r.commit(r.clients[0], CommitOptions{Proposals: g.adds})
+	ref, err := last.kp.Ref()
 	if err != nil {
 		b.Fatal(err)
 	}
-	g.tree = st.Tree()
-	// A dozen members spread over the tree are enough to fill the paths that are measured.
-	r.deliver(r.clients[0], st)
-	ref, err := last[len(last)-1].kp.Ref()
-	if err != nil {
-		b.Fatal(err)
-	}
-	g.welcome = st.WelcomeFor(ref)
-	r.join(last[len(last)-1], st)
-	benchGroups.made[key] = g
+	g.tree, g.welcome = st.Tree(), st.WelcomeFor(ref)
+	r.join(last, st)
 	return g
 }
 
-// fill has every node on the first client's copath set, as after each member
-// has committed once: it joins a member for each subtree and has it commit.
+// fill gives the two clients of a group in which each member has committed
+// once. Commits of a thousand members take minutes, so their paths are put
+// into the tree directly, and the two are given the private keys they would know.
 func (g *benchGroup) fill(b *testing.B) (first, last *client) {
 	b.Helper()
-	if g.filled != nil {
-		return g.filled[0], g.filled[1]
+	if g.filled == nil {
+		g.filled = makeBenchGroup(b, g.room.suite, len(g.adds)+1)
+		g.filled.fillTree(b)
 	}
-	r := newRoom(b, g.room.suite, 1, Config{})
-	var fresh []*client
-	var adds []Proposal
-	for range len(g.adds) {
-		c := r.newClient()
-		fresh = append(fresh, c)
-		adds = append(adds, &Add{KeyPackage: c.kp})
-	}
-	st := r.commit(r.clients[0], CommitOptions{Proposals: adds})
-	// From each pair of leaves one member commits: then no node is blank and
-	// no leaf unmerged above the lowest parents.
-	for i := 1; i < len(fresh); i += 2 {
-		r.join(fresh[i], st)
-	}
-	r.join(fresh[0], st)
-	for _, c := range r.clients {
-		commit, err := c.Commit(CommitOptions{}, now)
+	return g.filled.room.clients[0], g.filled.room.clients[1]
+}
+
+func (g *benchGroup) fillTree(b *testing.B) {
+	clients := g.room.clients
+	p := clients[0].public
+	private := map[nodeIndex]Secret{}
+	for i, l := range p.tree.leaves() {
+		path, err := p.tree.createPath(p.s, i, l, clients[0].Group.signer, p.ctx.GroupID)
 		if err != nil {
 			b.Fatal(err)
 		}
-		r.deliver(c, commit)
+		private[i.node()] = path.secrets.leaf
+		for n, key := range path.secrets.private {
+			private[n] = key
+		}
 	}
-	g.filled = []*client{r.clients[0], r.clients[1]}
-	return g.filled[0], g.filled[1]
+	ctx := *p.ctx
+	ctx.TreeHash = p.tree.hash(p.s)
+	for _, c := range clients {
+		c.member.secrets = newTreeSecrets(private[c.own.node()])
+		for n := range p.tree.directPath(c.own) {
+			if key := private[n]; key != nil {
+				c.member.secrets.private[n] = key
+			}
+		}
+		c.public.tree = p.tree.fork()
+		c.public.setEpoch(&ctx, c.public.interim, c.public.confirmationTag)
+	}
 }
 
 func BenchmarkGroup(b *testing.B) {
@@ -101,10 +100,8 @@ func BenchmarkGroup(b *testing.B) {
 			run("join", benchJoin)
 			run("commit-unmerged", benchCommit)
 			run("process-unmerged", benchProcess)
-			if n <= 100 || suite == X25519AES128 {
-				run("commit-filled", benchCommitFilled)
-				run("process-filled", benchProcessFilled)
-			}
+			run("commit-filled", benchCommitFilled)
+			run("process-filled", benchProcessFilled)
 			run("encrypt-256", benchEncrypt)
 			run("decrypt-256", benchDecrypt)
 			run("load", benchLoad)
@@ -193,13 +190,15 @@ func benchDecrypt(b *testing.B, g *benchGroup) {
 	from, to := g.room.clients[0], g.room.clients[1]
 	catchUp(b, from, to)
 	text := make([]byte, 256)
-	for b.Loop() {
-		b.StopTimer()
-		m, err := from.Encrypt(nil, text)
-		if err != nil {
+	messages := make([][]byte, b.N)
+	for i := range messages {
+		var err error
+		if messages[i], err = from.Encrypt(nil, text); err != nil {
 			b.Fatal(err)
 		}
-		b.StartTimer()
+	}
+	b.ResetTimer()
+	for _, m := range messages {
 		if _, err := to.Process(mustParse(b, m), now); err != nil {
 			b.Fatal(err)
 		}
@@ -250,11 +249,9 @@ func benchSave(b *testing.B, g *benchGroup) {
 	c.Drain()
 	var size int
 	for b.Loop() {
-		b.StopTimer()
-		if _, err := c.Encrypt(nil, []byte("x")); err != nil {
+		if _, _, _, err := c.messages.next(c.own, ratchetFor(ContentApplication)); err != nil {
 			b.Fatal(err)
 		}
-		b.StartTimer()
 		size = 0
 		for _, r := range c.Drain() {
 			size += len(r.Key) + len(r.Value)

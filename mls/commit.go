@@ -72,7 +72,7 @@ func (g *Group) Commit(o CommitOptions, now time.Time) (*StagedCommit, error) {
 func (g *Group) choose(inline []Proposal, leaf *LeafNode, now time.Time) (*proposalList, error) {
 	p := g.public
 	committer := Sender{Type: SenderMember, Index: uint32(g.own)}
-	l := newProposalList(committer, p.ctx.Epoch)
+	l := newProposalList(committer)
 	var removals, updates, others []*ProposalView
 	for v := range p.pending.all() {
 		switch q := v.Proposal.(type) {
@@ -147,7 +147,8 @@ func (m *commitMaker) make() (*StagedCommit, error) {
 	st.member = m.nextEpoch(st.encoded)
 	ac.auth.confirmationTag = st.member.epoch.confirmationTag(m.from.s, st.ctx.ConfirmedTranscriptHash)
 	st.confirm(ac.auth.confirmationTag)
-	st.message = marshal(&Message{Format: FormatPublicMessage, public: protectPublic(m.from.s, ac, m.membership, m.from.encoded)})
+	pm := protectPublic(m.from.s, ac, m.membership, m.from.encoded)
+	st.message = (&Message{Format: FormatPublicMessage, public: pm}).appendTo(make([]byte, 0, ac.content.size+512))
 	if len(m.joiners) > 0 {
 		if st.welcome, err = m.welcome(st); err != nil {
 			return nil, err
@@ -208,6 +209,7 @@ func (m *commitMaker) content() (*authenticatedContent, error) {
 		contentType:       ContentCommit,
 		commit:            c,
 	}}
+	ac.content.size = len(ac.content.appendTo(nil))
 	return ac, ac.sign(s, m.signKey, m.from.encoded)
 }
 

@@ -122,7 +122,7 @@ func (j *joinState) open(cfg Config) (err error) {
 // choose lists the proposals of an external commit (RFC 9420, Section 12.2).
 func (j *joinState) choose(init *ExternalInit, leaf *LeafNode, o ExternalOptions) (*proposalList, error) {
 	committer := Sender{Type: SenderNewMemberCommit}
-	l := newProposalList(committer, j.public.ctx.Epoch)
+	l := newProposalList(committer)
 	proposals := []Proposal{init}
 	for v := range j.public.pending.all() {
 		if err := l.add(*v); err != nil {

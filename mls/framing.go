@@ -73,12 +73,16 @@ type framedContent struct {
 	application []byte
 	proposal    Proposal
 	commit      *commit
+
+	size int // encoded, if known: commits can be megabytes, and are encoded often
 }
 
 func readFramedContent(r *reader) *framedContent {
+	size := len(r.b)
 	c := &framedContent{groupID: r.vec(), epoch: r.u64(), sender: readSender(r), authenticatedData: r.vec()}
 	c.contentType = ContentType(r.u8())
 	c.readBody(r)
+	c.size = size - len(r.b)
 	return c
 }
 
@@ -115,10 +119,10 @@ func (c *framedContent) appendTo(b []byte) []byte {
 	return c.appendBody(b)
 }
 
-// sizeHint is room enough for an application message with its framing; other
-// content may need more.
+// sizeHint is room enough for an application message with its framing, and for
+// content whose size is known; other content may need more.
 func (c *framedContent) sizeHint() int {
-	return len(c.groupID) + len(c.authenticatedData) + len(c.application) + 64
+	return c.size + len(c.groupID) + len(c.authenticatedData) + len(c.application) + 64
 }
 
 // contentAuth is FramedContentAuthData (RFC 9420, Section 6.1).

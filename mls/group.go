@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"time"
 )
 
 // Group is a member's view of a group: what everyone can know of it, and this
@@ -15,6 +14,7 @@ import (
 type Group struct {
 	public *PublicGroup
 	member
+	signing    signingKey // member.signer, read when first needed
 	messages   *secretTree
 	resumption []resumption      // of the last epochs, the latest last
 	updates    map[string]Secret // private keys of own pending Updates, by public key
@@ -166,7 +166,7 @@ func (g *Group) Encrypt(authenticatedData, plaintext []byte) ([]byte, error) {
 	p := g.public
 	ac := g.frame(ContentApplication, FormatPrivateMessage, authenticatedData)
 	ac.content.application = plaintext
-	if err := ac.sign(p.s, g.signer, p.encoded); err != nil {
+	if err := g.sign(ac); err != nil {
 		return nil, err
 	}
 	m, err := protectPrivate(p.s, ac, g.messages, g.epoch.senderData, p.cfg.Padding)
@@ -174,6 +174,17 @@ func (g *Group) Encrypt(authenticatedData, plaintext []byte) ([]byte, error) {
 		return nil, err
 	}
 	return marshal(&Message{Format: FormatPrivateMessage, private: m}), nil
+}
+
+// sign signs content for the present epoch. Reading an Ed25519 key costs as
+// much as signing with it, hence once.
+func (g *Group) sign(ac *authenticatedContent) (err error) {
+	if g.signing == nil {
+		if g.signing, err = g.public.s.sig.signingKey(g.signer); err != nil {
+			return err
+		}
+	}
+	return ac.signWith(g.signing, g.public.encoded)
 }
 
 func (g *Group) frame(content ContentType, format WireFormat, authenticatedData []byte) *authenticatedContent {
@@ -213,7 +224,7 @@ func (g *Group) Propose(q Proposal, authenticatedData []byte) ([]byte, error) {
 	if err := p.pending.checkOnlySelfRemove(v); err != nil {
 		return nil, err
 	}
-	if err := ac.sign(p.s, g.signer, p.encoded); err != nil {
+	if err := g.sign(ac); err != nil {
 		return nil, err
 	}
 	return marshal(&Message{Format: FormatPublicMessage, public: protectPublic(p.s, ac, g.epoch.membership, p.encoded)}), nil
@@ -244,164 +255,6 @@ func (g *Group) freshUpdate() (*Update, error) {
 	g.updates[string(public)] = private
 	g.unsavedMember = true
 	return &Update{Leaf: leaf}, nil
-}
-
-// Process opens and checks a message to the group: application data, a
-// proposal, which is pending when Process returns, or a commit, which changes
-// nothing until [Group.Merge]. On error nothing has changed. now is as for
-// [PublicGroup.Process].
-func (g *Group) Process(m *Message, now time.Time) (Event, error) {
-	if g.removed {
-		return nil, ErrRemoved
-	}
-	if err := g.public.checkAddress(m); err != nil {
-		return nil, err
-	}
-	if m.private != nil {
-		return g.processPrivate(m.private, now)
-	}
-	c := m.public.content
-	if c.contentType == ContentCommit && c.sender.Type == SenderMember && c.sender.leaf() == g.own {
-		return nil, ErrOwnMessage
-	}
-	if err := m.public.checkMembershipTag(g.public.s, g.epoch.membership, g.public.encoded); err != nil {
-		return nil, err
-	}
-	ac := m.public.authenticated()
-	if err := g.public.authenticate(ac); err != nil {
-		return nil, err
-	}
-	return g.processHandshake(ac, now)
-}
-
-func (g *Group) processPrivate(m *privateMessage, now time.Time) (Event, error) {
-	sd, err := m.senderData(g.public.s, g.epoch.senderData)
-	if err != nil {
-		return nil, err
-	}
-	if sd.leaf == g.own {
-		return nil, ErrOwnMessage
-	}
-	if g.public.tree.leaf(sd.leaf) == nil {
-		return nil, invalid("6.3.2", "message from leaf %d, which is blank", sd.leaf)
-	}
-	ac, consume, err := m.open(g.public.s, g.messages, sd)
-	if err != nil {
-		return nil, err
-	}
-	if err := g.public.authenticate(ac); err != nil {
-		return nil, err
-	}
-	if ac.content.contentType == ContentApplication {
-		consume()
-		return &ApplicationMessage{
-			Sender:            sd.leaf,
-			Epoch:             m.epoch,
-			Generation:        sd.generation,
-			Data:              ac.content.application,
-			AuthenticatedData: m.authenticatedData,
-		}, nil
-	}
-	e, err := g.processHandshake(ac, now)
-	if err != nil {
-		return nil, err
-	}
-	if _, ok := e.(*ProposalReceived); ok {
-		consume() // a commit's key goes with its epoch
-	}
-	return e, nil
-}
-
-func (g *Group) processHandshake(ac *authenticatedContent, now time.Time) (Event, error) {
-	if ac.content.contentType == ContentProposal {
-		return event(g.public.receiveProposal(ac, now))
-	}
-	t, err := g.public.receiveCommit(ac, now)
-	if err != nil {
-		return nil, err
-	}
-	return event(g.follow(t, ac))
-}
-
-// event makes sure that an error comes with no event, not with one that is a
-// nil pointer inside.
-func event[E Event](e E, err error) (Event, error) {
-	if err != nil {
-		return nil, err
-	}
-	return e, nil
-}
-
-// follow opens a received commit's secrets and checks that the committer has
-// the same epoch (RFC 9420, Section 12.4.2).
-func (g *Group) follow(t *transition, ac *authenticatedContent) (*StagedCommit, error) {
-	for _, r := range t.view.Removed {
-		if r.Leaf == g.own {
-			st := t.stage(ac).confirm(ac.auth.confirmationTag)
-			st.removed = true
-			return st, nil
-		}
-	}
-	s := g.public.s
-	commitSecret, secrets, err := g.openPath(t, ac.content.commit.path)
-	if err != nil {
-		return nil, err
-	}
-	init, err := g.initSecret(t)
-	if err != nil {
-		return nil, err
-	}
-	psk, err := g.pskSecret(t.psks)
-	if err != nil {
-		return nil, err
-	}
-	st := t.stage(ac)
-	joiner, epoch := s.nextEpoch(init, commitSecret, psk, st.encoded)
-	joiner.erase()
-	commitSecret.erase()
-	psk.erase()
-	if err := epoch.checkConfirmationTag(s, st.ctx.ConfirmedTranscriptHash, ac.auth.confirmationTag); err != nil {
-		epoch.erase()
-		secrets.erase()
-		return nil, err
-	}
-	st.member = &member{own: g.own, signer: slices.Clone(g.signer), secrets: secrets, epoch: epoch}
-	return st.confirm(ac.auth.confirmationTag), nil
-}
-
-// openPath gives the commit secret and the tree's private keys after a commit.
-// The transition's context is the provisional one.
-func (g *Group) openPath(t *transition, path *updatePath) (Secret, *treeSecrets, error) {
-	secrets := g.secrets
-	if path == nil {
-		return g.public.s.zero(), secrets.clone(), nil
-	}
-	if own := t.tree.leaf(g.own).EncryptionKey; !bytes.Equal(own, g.public.tree.encryptionKey(g.own.node())) {
-		private, ok := g.updates[string(own)]
-		if !ok {
-			return nil, nil, fmt.Errorf("mls: own leaf was updated with a key that is not known here: %w", ErrCannotDecrypt)
-		}
-		secrets = &treeSecrets{leaf: private, private: secrets.private}
-	}
-	return t.tree.decryptPath(g.public.s, g.own, secrets, t.committer.leaf(), path, t.ctx.appendTo(nil), t.exclude)
-}
-
-// initSecret is the present epoch's, or for an external commit what its
-// joiner sent to the external key (RFC 9420, Section 8.3).
-func (g *Group) initSecret(t *transition) (Secret, error) {
-	for _, v := range t.list.items {
-		q, ok := v.Proposal.(*ExternalInit)
-		if !ok {
-			continue
-		}
-		private, _, err := g.epoch.externalKeyPair(g.public.s)
-		if err != nil {
-			return nil, err
-		}
-		defer private.erase()
-		return g.public.s.externalInitReceiver(private, q.KEMOutput)
-	}
-	return g.epoch.init, nil
 }
 
 // pskSecret looks up PSKs and chains them (RFC 9420, Section 8.4).
@@ -454,58 +307,4 @@ func (g *Group) ResumptionPSK(epoch uint64) (Secret, bool) {
 		}
 	}
 	return nil, false
-}
-
-// Merge goes on to the epoch that a staged commit opens, and erases everything
-// of the old one but its resumption PSK. A commit that removes this member
-// ends the group for it: [Group.Removed].
-func (g *Group) Merge(s *StagedCommit) error {
-	if g.removed {
-		return ErrRemoved
-	}
-	if err := g.public.checkStaged(s); err != nil {
-		return err
-	}
-	if s.removed {
-		g.end()
-		return nil
-	}
-	if s.member == nil || s.member.own != g.own {
-		return errNotMember
-	}
-	g.resumption = append(g.resumption, resumption{g.public.ctx.Epoch, slices.Clone(g.epoch.resumption)})
-	for len(g.resumption) > keptResumptions {
-		g.resumption[0].psk.erase()
-		g.resumption = slices.Delete(g.resumption, 0, 1)
-	}
-	g.eraseEpoch()
-	g.public.advance(s)
-	g.member = *s.member
-	g.startMessages()
-	g.unsavedMember = true
-	return nil
-}
-
-// eraseEpoch erases what belongs to one epoch alone.
-func (g *Group) eraseEpoch() {
-	g.deleted = append(g.deleted, g.messages.deletion()...)
-	g.member.erase()
-	g.signer.erase()
-	for _, private := range g.updates {
-		private.erase()
-	}
-	g.updates = nil
-}
-
-// end erases all secrets.
-func (g *Group) end() {
-	g.eraseEpoch()
-	for _, r := range g.resumption {
-		r.psk.erase()
-	}
-	g.resumption = nil
-	g.public.unsaved.dropPending(g.public)
-	g.public.pending = pendingSet{}
-	g.removed = true
-	g.unsavedMember = true
 }

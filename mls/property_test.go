@@ -50,8 +50,13 @@ func (h *history) step() {
 	case "commit":
 		h.settle(h.committer())
 	case "leave":
-		h.leave(h.pick("leaver"))
+		if len(h.clients) > 1 { // the last member cannot be removed
+			h.leave(h.pick("leaver"))
+		}
 	case "expel":
+		if len(h.clients) == 1 {
+			return
+		}
 		h.propose(h.externalProposal(&Remove{Removed: h.pick("expelled").Own()}))
 	case "enter":
 		h.enterAs(h.newClient(), nil)

@@ -152,7 +152,6 @@ func (p *PublicGroup) checkNewExtensions(ext Extensions) error {
 // proposals, and to tell whether a commit could have included one it left out.
 type proposalList struct {
 	committer Sender
-	epoch     uint64
 	items     []ProposalView
 
 	leaves     map[LeafIndex]bool   // updated, or removed if true
@@ -162,10 +161,9 @@ type proposalList struct {
 	count      map[ProposalType]int
 }
 
-func newProposalList(committer Sender, epoch uint64) *proposalList {
+func newProposalList(committer Sender) *proposalList {
 	return &proposalList{
 		committer:  committer,
-		epoch:      epoch,
 		leaves:     map[LeafIndex]bool{},
 		added:      map[string]bool{},
 		psks:       map[string]bool{},

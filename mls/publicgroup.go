@@ -298,7 +298,7 @@ func (p *PublicGroup) checkCommittable(v *ProposalView) error {
 	if !p.cfg.StrictPending {
 		return nil
 	}
-	l := newProposalList(Sender{Type: SenderMember, Index: noLeaf}, p.ctx.Epoch)
+	l := newProposalList(Sender{Type: SenderMember, Index: noLeaf})
 	if err := l.add(*v); err != nil {
 		return err
 	}

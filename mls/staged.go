@@ -72,7 +72,9 @@ func (s *StagedCommit) View() *CommitView { return s.view }
 // Own reports whether this client made the commit.
 func (s *StagedCommit) Own() bool { return s.message != nil }
 
-// RemovesUs reports whether the commit removes the member that staged it.
+// RemovesUs reports whether the commit removes the member that staged it. Such
+// a member has seen that the commit is signed and keeps every public rule; the
+// confirmation tag it has no key to check.
 func (s *StagedCommit) RemovesUs() bool { return s.removed }
 
 // Tree gives the ratchet tree after the commit.
