@@ -45,7 +45,7 @@ type LogSlice struct {
 var RecoveryLog = Endpoint[RecoveryLogRequest, RecoveryLogResponse]{Name: "log/recover", Open: true}
 
 type RecoveryLogRequest struct {
-	Key Hash `cbor:"1,keyasint"` // SHA-256 of the recovery public key
+	Key Hash `cbor:"1,keyasint"` // identity.RecoveryKey.ID
 }
 
 type RecoveryLogResponse struct {

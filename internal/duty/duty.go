@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"sconce/api"
@@ -67,6 +69,9 @@ func Handle[Req, Resp any](r *Registry, e api.Endpoint[Req, Resp], fn func(conte
 	}}
 }
 
+// Names lists the endpoints, in order.
+func (r *Registry) Names() []string { return slices.Sorted(maps.Keys(r.calls)) }
+
 // Call runs the endpoint called name and gives the encoded response. Its error
 // is always an [api.Error].
 func (r *Registry) Call(ctx context.Context, c Caller, name string, body []byte) ([]byte, *api.Error) {
@@ -81,11 +86,11 @@ func (r *Registry) Call(ctx context.Context, c Caller, name string, body []byte)
 	}
 	resp, err := run(ctx, h, c, body)
 	if err != nil {
-		return nil, r.classify(ctx, name, err)
+		return nil, r.Explain(ctx, name, err)
 	}
 	b, err := api.Marshal(resp)
 	if err != nil {
-		return nil, r.classify(ctx, name, fmt.Errorf("encoding response: %w", err))
+		return nil, r.Explain(ctx, name, fmt.Errorf("encoding response: %w", err))
 	}
 	return b, nil
 }
@@ -100,8 +105,9 @@ func run(ctx context.Context, h call, c Caller, body []byte) (resp any, err erro
 	return h.run(ctx, c, body)
 }
 
-// classify turns any error into what the caller may know of it.
-func (r *Registry) classify(ctx context.Context, name string, err error) *api.Error {
+// Explain turns an error into what a caller may know of it, and logs the rest.
+// name is the endpoint, or what else failed.
+func (r *Registry) Explain(ctx context.Context, name string, err error) *api.Error {
 	if e, ok := errors.AsType[*api.Error](err); ok {
 		return e
 	}

@@ -79,7 +79,9 @@ func FuzzCallTakesAnyNameAndBody(f *testing.F) {
 	f.Add("echo", []byte{0xa1, 0x01, 0x61, 'x'})
 	f.Add("", []byte{})
 	r := duty.NewRegistry(slog.New(slog.DiscardHandler))
-	duty.Handle(r, echo, func(_ context.Context, _ duty.Caller, req *api.RenameRequest) (*api.RenameRequest, error) { return req, nil })
+	duty.Handle(r, echo, func(_ context.Context, _ duty.Caller, req *api.RenameRequest) (*api.RenameRequest, error) {
+		return req, nil
+	})
 	f.Fuzz(func(t *testing.T, name string, body []byte) {
 		b, err := r.Call(t.Context(), duty.Caller{}, name, body)
 		if (b == nil) == (err == nil) {
@@ -148,13 +150,28 @@ func TestLimiterRemembersABoundedNumberOfKeys(t *testing.T) {
 }
 
 func TestOriginOfIPv6IsItsNetwork(t *testing.T) {
-	for in, want := range map[string]string{
-		"192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7": "192.0.2.7/32",
-		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
+	for _, tt := range []struct {
+		first, second string
+		want          bool // the second call is granted
+	}{
+		{"192.0.2.7", "192.0.2.7", false},
+		{"192.0.2.7", "192.0.2.8", true},
+		{"192.0.2.7", "::ffff:192.0.2.7", false},
+		{"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::1", false},
+		{"2001:db8:1:2::1", "2001:db8:1:3::1", true},
+		{"fe80::1%eth0", "fe80::1%eth1", false},
+		{"127.0.0.1", "127.0.0.1", true}, // a proxy, with anyone behind it
+		{"::1", "::1", true},
 	} {
-		if got := duty.Origin(netip.MustParseAddr(in)).String(); got != want {
-			t.Errorf("origin of %s is %s, want %s", in, got, want)
+		l := duty.NewOriginLimiter(time.Now, 1, time.Hour)
+		if err := l.Take(duty.Caller{Remote: netip.MustParseAddr(tt.first)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Take(duty.Caller{Remote: netip.MustParseAddr(tt.second)}); (err == nil) != tt.want {
+			t.Errorf("%s after %s: got %v, want granted = %v", tt.second, tt.first, err, tt.want)
 		}
 	}
-	duty.Origin(netip.Addr{}) // a caller without an address has no origin, and that is no panic
+	if err := duty.NewOriginLimiter(time.Now, 1, time.Hour).Take(duty.Caller{}); err != nil {
+		t.Errorf("a caller without an address: %v", err)
+	}
 }

@@ -70,9 +70,27 @@ func (l *Limiter[K]) forget(now time.Time) {
 	}
 }
 
-// Origin is what limits count a remote address by: the address itself, or of
-// IPv6 the /64, since that is what one customer gets.
-func Origin(remote netip.Addr) netip.Prefix {
+// OriginLimiter is a [Limiter] by where calls come from, for endpoints that need
+// no login. It leaves loopback alone: those calls are the operator's, or come
+// through a proxy that hides the callers, who must not share one allowance.
+type OriginLimiter struct{ limiter *Limiter[netip.Prefix] }
+
+// NewOriginLimiter is [NewLimiter] for origins.
+func NewOriginLimiter(clock Clock, burst int, period time.Duration) OriginLimiter {
+	return OriginLimiter{NewLimiter[netip.Prefix](clock, burst, period)}
+}
+
+// Take counts one call of the caller: see [Limiter.Take].
+func (l OriginLimiter) Take(c Caller) error {
+	if c.Remote.Unmap().IsLoopback() {
+		return nil
+	}
+	return l.limiter.Take(origin(c.Remote), 1)
+}
+
+// origin is what an address counts as: itself, or of IPv6 the /64, since that is
+// what one customer gets.
+func origin(remote netip.Addr) netip.Prefix {
 	remote = remote.Unmap()
 	bits := remote.BitLen()
 	if remote.Is6() {

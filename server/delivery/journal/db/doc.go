@@ -1,0 +1,3 @@
+// Package db runs the journal's queries. All but this file is generated from
+// queries.sql.
+package db

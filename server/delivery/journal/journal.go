@@ -1,0 +1,272 @@
+// Package journal keeps logs: entries in order, who may read which part of
+// them, and how far each device has got. A room's log and a device's inbox are
+// the same thing here; what the entries mean is for the caller to know.
+//
+// [Open] a journal and [Journal.Run] it. [Journal.Write] appends: it returns
+// when the entry is durable. One goroutine, the committer, takes whatever
+// waits, writes it in one transaction, answers, and pushes from memory to the
+// devices that are listening ([Journal.Subscribe]). [Journal.Read] is the truth
+// for everybody else. An entry's message goes when every device in the window
+// has it, or when its time is over ([Journal.Expire]).
+//
+// The state of every log in use is kept in memory, so that an append reads no
+// SQL. It is changed by the committer alone, after its transaction, and the
+// database checks it with every write: a log whose place is not what memory
+// believes takes nothing, and is read anew.
+package journal
+
+import (
+	"container/list"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sconce/api"
+	"sconce/internal/duty"
+	"sconce/internal/sqldb"
+	"sconce/server/delivery/journal/db"
+)
+
+//go:embed schema
+var schema embed.FS
+
+const (
+	maxBatch      = 1024     // operations in one transaction
+	maxBatchBytes = 16 << 20 // of messages in one transaction
+	maxWaiting    = 4096     // operations; more wait in their callers
+
+	// flushEvery bounds how long an acknowledged message stays, and how much
+	// that devices acknowledged a crash can forget, which costs only that
+	// entries stay until the next acknowledgement.
+	flushEvery = 100 * time.Millisecond
+
+	// maxCached is how many windows the logs in memory may have in all. Each
+	// takes some 200 bytes.
+	maxCached = 1 << 19
+)
+
+// ErrMoved says that a log is not where the write supposed it to be: somebody
+// was first. Look at the log anew, and judge again.
+var ErrMoved = errors.New("the log has moved on")
+
+// Journal is all logs of a server. It is safe for concurrent use.
+type Journal struct {
+	db    *sqldb.DB
+	read  *db.Queries
+	clock duty.Clock
+	log   *slog.Logger
+	stmts *statements
+
+	ops     chan *op
+	stopped chan struct{} // closed when Run has ended
+
+	mu     sync.Mutex
+	logs   map[api.LogID]*Log
+	idle   *list.List // of *Log that nobody uses, most recently used first
+	weight int        // windows of all logs in the map, and one for each log
+	dirty  []*Log     // with acknowledgements to be written
+
+	sinks    sinks
+	resting  int         // ticks until acknowledgements are tried again; the committer's alone
+	degraded atomic.Bool // the last transaction found the database unavailable
+	swept    []byte      // how far the sweep of remembered appends has come; Expire's alone
+
+	fault func(step string) error // tests: what happens between the steps of a transaction
+}
+
+// Open prepares the journal's tables. Nothing is written until it runs.
+func Open(ctx context.Context, database *sqldb.DB, clock duty.Clock, log *slog.Logger) (*Journal, error) {
+	if err := database.Migrate(ctx, "journal", schema); err != nil {
+		return nil, err
+	}
+	stmts, err := prepare(ctx, database)
+	if err != nil {
+		return nil, fmt.Errorf("preparing journal: %w", err)
+	}
+	return &Journal{
+		db: database, read: db.New(database.Read), clock: clock, log: log, stmts: stmts,
+		ops: make(chan *op, maxWaiting), stopped: make(chan struct{}),
+		logs: map[api.LogID]*Log{}, idle: list.New(),
+	}, nil
+}
+
+// State is what a room's next entry must fit: its generation, the epoch of its
+// group, and how many proposals wait for a commit. An inbox has zeros.
+type State struct {
+	Generation uint32
+	Epoch      uint64
+	Pending    int
+}
+
+// Place is where an entry came to stand, and the log's running hash after it.
+type Place struct {
+	Seq  uint64
+	Time int64
+	Hash api.Hash
+}
+
+// Write is one change of a log: an entry, or a change of who reads it, or both.
+type Write struct {
+	Log api.LogID
+
+	// Entry is appended. The journal gives it Seq, and Time if that is 0. With
+	// an ID it is remembered, and a repeat gets the first answer.
+	Entry *api.Entry
+
+	// Change goes with the entry, in the same transaction. Without a Change the
+	// entry is an application's: its sender needs an open window, it must be
+	// for the log's epoch, and no proposal may wait.
+	Change *Change
+}
+
+// Change is what an entry that is no application's does.
+type Change struct {
+	Create bool  // the log must not exist yet
+	From   State // the log must be here, or the write fails with [ErrMoved]
+	To     State
+
+	Open  []Opening
+	Close []api.DeviceID // end with the entry
+	Drop  []api.DeviceID // end at once, and nothing of them is left to read
+
+	Deliver []Delivery
+
+	// Save writes what else belongs to the change. It is called in the
+	// transaction, perhaps more than once, and must use tx alone.
+	Save func(ctx context.Context, tx *Tx) error
+}
+
+// Opening lets a device read from an entry on. A window that the device has
+// had before is forgotten.
+type Opening struct {
+	Device api.DeviceID
+	User   api.UserID
+	At     bool // from the entry itself, not after it
+}
+
+// Delivery puts an entry into a device's inbox, which is made if need be.
+type Delivery struct {
+	Device api.DeviceID
+	User   api.UserID
+	Entry  api.Entry
+	// Message makes the entry's message, given the place of the entry in the
+	// room's log that it tells of. It may be called more than once.
+	Message func(Place) []byte
+}
+
+// Write makes a change, and returns when it is durable. Its errors are
+// [ErrMoved], an [api.Error], or what Save returned.
+func (j *Journal) Write(ctx context.Context, w *Write) (Place, error) {
+	for range 4 {
+		at, err := j.try(ctx, w)
+		if !errors.Is(err, errBehind) {
+			return at, err
+		}
+	}
+	return Place{}, unavailable("the room is very busy: try again")
+}
+
+func (j *Journal) try(ctx context.Context, w *Write) (Place, error) {
+	o, err := j.newOp(ctx, w)
+	if err != nil {
+		return Place{}, err
+	}
+	select {
+	case j.ops <- o:
+	case <-ctx.Done():
+		o.release(j)
+		return Place{}, ctx.Err()
+	case <-j.stopped:
+		o.release(j)
+		return Place{}, errStopped()
+	}
+	select {
+	case <-o.done:
+		return o.place, o.err
+	case <-ctx.Done():
+		return Place{}, ctx.Err() // it may yet be written; a repeat will tell
+	case <-j.stopped:
+		select {
+		case <-o.done:
+			return o.place, o.err
+		default:
+			return Place{}, errStopped()
+		}
+	}
+}
+
+// Run is the committer. It returns when ctx ends and what waited is answered.
+func (j *Journal) Run(ctx context.Context) {
+	defer close(j.stopped)
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	work := context.WithoutCancel(ctx) // a transaction is ended, not broken off
+	var waiting []*op
+	for more := false; ctx.Err() == nil; {
+		if len(waiting) == 0 && !more {
+			select {
+			case <-ctx.Done():
+			case <-tick.C:
+				more = j.flush(work)
+			case o := <-j.ops:
+				waiting = append(waiting, o)
+			}
+		}
+		if waiting = j.collect(waiting); len(waiting) > 0 {
+			waiting = j.commit(work, waiting)
+		}
+		select {
+		case <-tick.C:
+			more = true
+		default:
+		}
+		if more {
+			more = j.flush(work)
+		}
+	}
+	j.finish(work, waiting)
+}
+
+// collect adds what waits to the operations that the last round put off.
+func (j *Journal) collect(ops []*op) []*op {
+	size := 0
+	for _, o := range ops {
+		size += o.size()
+	}
+	for len(ops) < maxBatch && size < maxBatchBytes {
+		select {
+		case o := <-j.ops:
+			ops = append(ops, o)
+			size += o.size()
+		default:
+			return ops
+		}
+	}
+	return ops
+}
+
+// finish ends the work: what is in the queue is still done.
+func (j *Journal) finish(ctx context.Context, ops []*op) {
+	for {
+		if ops = j.collect(ops); len(ops) == 0 {
+			break
+		}
+		ops = j.commit(ctx, ops)
+	}
+	j.resting = 0
+	for j.flush(ctx) {
+	}
+}
+
+func unavailable(message string) error {
+	e := api.Errorf(api.Unavailable, "%s", message)
+	e.RetryAfter = 5000
+	return e
+}
+
+func errStopped() error { return unavailable("the server is stopping: try again") }

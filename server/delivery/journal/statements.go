@@ -1,0 +1,233 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/bits"
+	"strings"
+
+	"sconce/api"
+	"sconce/internal/sqldb"
+	"sconce/server/delivery/journal/db"
+)
+
+// statements are what every message takes, prepared once.
+type statements struct {
+	remember, entries *inserter
+	move              *sql.Stmt
+	taken, passed     *sql.Stmt
+	read              *sql.Stmt
+}
+
+func prepare(ctx context.Context, database *sqldb.DB) (*statements, error) {
+	var errs []error
+	stmt := func(on *sql.DB, text string) *sql.Stmt {
+		s, err := on.PrepareContext(ctx, text)
+		errs = append(errs, err)
+		return s
+	}
+	rows := func(into string, columns int, then string) *inserter {
+		ins := &inserter{columns: columns}
+		for i := range ins.stmts {
+			ins.stmts[i] = stmt(database.Write, into+placeholders(1<<i, columns)+then)
+		}
+		return ins
+	}
+	s := &statements{
+		remember: rows("INSERT INTO appended (key, seq, time) VALUES ", 3, " ON CONFLICT (key) DO NOTHING"),
+		entries: rows("INSERT INTO entry (log, seq, kind, generation, epoch, sender, append_id, time, keep, expires, message, digest) VALUES ",
+			12, ""),
+		// The place alone decides: whatever else changes in a log moves it.
+		move: stmt(database.Write, `UPDATE log SET last = $3, hash = $4, generation = $5, epoch = $6, pending = $7,
+			expires = CASE WHEN expires > $8 THEN $8 ELSE expires END
+			WHERE id = $1 AND last = $2 AND generation = $9 AND epoch = $10 AND pending = $11`),
+		taken:  stmt(database.Write, "UPDATE log_window SET taken = $3 WHERE log = $1 AND device = $2 AND taken < $3"),
+		passed: stmt(database.Write, "DELETE FROM entry WHERE log = $1 AND seq <= $2"),
+		read: stmt(database.Read, `SELECT seq, kind, generation, epoch, sender, append_id, time, keep, message, digest
+			FROM entry WHERE log = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4`),
+	}
+	return s, errors.Join(errs...)
+}
+
+// inserter inserts rows, many with one statement.
+type inserter struct {
+	columns int
+	stmts   [6]*sql.Stmt // for 1, 2, 4 … 32 rows
+}
+
+func placeholders(rows, columns int) string {
+	var b strings.Builder
+	for i := range rows * columns {
+		switch {
+		case i == 0:
+			b.WriteString("(")
+		case i%columns == 0:
+			b.WriteString("), (")
+		default:
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "$%d", i+1)
+	}
+	b.WriteString(")")
+	return b.String()
+}
+
+// insert inserts the rows whose values args holds one after the other, and
+// gives how many were new.
+func (i *inserter) insert(ctx context.Context, tx *sql.Tx, args []any) (int, error) {
+	inserted := 0
+	for len(args) > 0 {
+		size := min(bits.Len(uint(len(args)/i.columns))-1, len(i.stmts)-1)
+		n := i.columns << size
+		result, err := tx.StmtContext(ctx, i.stmts[size]).ExecContext(ctx, args[:n]...)
+		if err != nil {
+			return inserted, err
+		}
+		affected, err := result.RowsAffected()
+		if err != nil {
+			return inserted, err
+		}
+		inserted += int(affected)
+		args = args[n:]
+	}
+	return inserted, nil
+}
+
+// storing is a batch on its way into the database.
+type storing struct {
+	ctx     context.Context
+	j       *Journal
+	tx      *sql.Tx
+	queries *db.Queries
+}
+
+// remember enters the appends, and finds out whether one is a repeat.
+func (s *storing) remember(b *batch) error {
+	args := make([]any, 0, 3*len(b.ops))
+	rows := 0
+	for _, o := range b.ops {
+		if o.remembered() {
+			args = append(args, o.key[:], int64(o.place.Seq), o.place.Time)
+			rows++
+		}
+	}
+	n, err := s.j.stmts.remember.insert(s.ctx, s.tx, args)
+	if err != nil {
+		return fmt.Errorf("remembering appends: %w", err)
+	}
+	if n < rows {
+		return errRepeat
+	}
+	return nil
+}
+
+// move moves every log on, if it is where memory supposes it.
+func (s *storing) move(b *batch) error {
+	move := s.tx.StmtContext(s.ctx, s.j.stmts.move)
+	for _, p := range b.plans {
+		if p.create {
+			if err := s.create(p); err != nil {
+				return err
+			}
+		}
+		from := p.log.state
+		result, err := move.ExecContext(s.ctx, p.log.id[:], int64(p.from), int64(p.last), p.hash[:],
+			int64(p.state.Generation), int64(p.state.Epoch), int64(p.state.Pending), p.expires,
+			int64(from.Generation), int64(from.Epoch), int64(from.Pending))
+		if err != nil {
+			return fmt.Errorf("moving log: %w", err)
+		}
+		if n, err := result.RowsAffected(); err != nil || n != 1 {
+			return errors.Join(errBehind, err)
+		}
+	}
+	return nil
+}
+
+func (s *storing) create(p *plan) error {
+	var zero api.Hash
+	n, err := s.queries.InsertLog(s.ctx, db.InsertLogParams{ID: p.log.id[:], Hash: zero[:], Expires: never})
+	if err != nil {
+		return fmt.Errorf("making log: %w", err)
+	}
+	if n == 0 {
+		return errBehind
+	}
+	return nil
+}
+
+func (s *storing) entries(b *batch) error {
+	rows := 0
+	for _, p := range b.plans {
+		rows += len(p.entries)
+	}
+	args := make([]any, 0, 12*rows)
+	for _, p := range b.plans {
+		for i, e := range p.entries {
+			args = append(args, p.log.id[:], int64(e.Seq), int64(e.Kind), int64(e.Generation), int64(e.Epoch), e.Sender[:], e.ID[:],
+				e.Time, int64(e.Keep), e.Time+e.Keep.Duration(), e.Message, p.digests[i][:])
+		}
+	}
+	if _, err := s.j.stmts.entries.insert(s.ctx, s.tx, args); err != nil {
+		return fmt.Errorf("inserting entries: %w", err)
+	}
+	return nil
+}
+
+// windows writes who reads what. What ends comes before what opens: a device
+// that joins anew does both.
+func (s *storing) windows(b *batch) error {
+	for _, p := range b.plans {
+		id := p.log.id[:]
+		for _, device := range p.close {
+			err := s.queries.CloseWindow(s.ctx, db.CloseWindowParams{Log: id, Device: device[:], ToSeq: int64(p.last), Closed: b.now})
+			if err != nil {
+				return fmt.Errorf("closing window: %w", err)
+			}
+		}
+		for _, device := range p.drop {
+			if err := s.queries.DropWindow(s.ctx, db.DropWindowParams{Log: id, Device: device[:]}); err != nil {
+				return fmt.Errorf("dropping window: %w", err)
+			}
+		}
+		for _, o := range p.opens {
+			err := s.queries.OpenWindow(s.ctx, db.OpenWindowParams{Log: id, Device: o.device[:], Person: o.user[:],
+				FromSeq: int64(o.from), Taken: int64(o.taken), Before: o.before[:]})
+			if err != nil {
+				return fmt.Errorf("opening window: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// save lets those who asked write what belongs to their change.
+func (s *storing) save(b *batch) error {
+	for _, o := range b.ops {
+		if o.write.Change == nil || o.write.Change.Save == nil {
+			continue
+		}
+		tx := &Tx{Tx: s.tx, At: o.place, Delivered: make([]uint64, len(o.delivered))}
+		for i, e := range o.delivered {
+			tx.Delivered[i] = e.Seq
+		}
+		if err := o.write.Change.Save(s.ctx, tx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answered looks up an append among those that are remembered.
+func (j *Journal) answered(ctx context.Context, key [32]byte) (Place, bool, error) {
+	row, err := j.read.Appended(ctx, key[:])
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return Place{}, false, nil
+	case err != nil:
+		return Place{}, false, j.trouble(fmt.Errorf("looking up append: %w", err))
+	}
+	return Place{Seq: uint64(row.Seq), Time: row.Time}, true, nil
+}

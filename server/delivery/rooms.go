@@ -1,0 +1,115 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+
+	"sconce/api"
+	"sconce/identity"
+	"sconce/internal/duty"
+	"sconce/room"
+	"sconce/server/delivery/db"
+	"sconce/server/delivery/journal"
+)
+
+// Rooms lists the caller's rooms in order of id: those in which the device has
+// a window, and those in which the person participates and the device is not.
+func (s *Service) Rooms(ctx context.Context, c duty.Caller, req *api.RoomsRequest) (*api.RoomsResponse, error) {
+	const page = api.MaxBatch
+	in, err := s.reads.DeviceRooms(ctx, db.DeviceRoomsParams{Device: c.Device[:], Log: req.After[:], Limit: page + 1})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	of, err := s.reads.ParticipantRooms(ctx, db.ParticipantRoomsParams{Person: c.User[:], Room: req.After[:], Limit: page + 1})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	rows := make([]db.ParticipantRoomsRow, 0, len(in)+len(of))
+	for _, r := range in {
+		rows = append(rows, db.ParticipantRoomsRow{Room: r.Log, Kind: r.Kind, Generation: r.Generation, Epoch: r.Epoch})
+	}
+	rows = append(rows, of...)
+	slices.SortFunc(rows, func(a, b db.ParticipantRoomsRow) int { return bytes.Compare(a.Room, b.Room) })
+	rows = slices.CompactFunc(rows, func(a, b db.ParticipantRoomsRow) bool { return bytes.Equal(a.Room, b.Room) })
+	more := len(rows) > page
+	rows = rows[:min(len(rows), page)]
+
+	ids := make([]api.LogID, len(rows))
+	for i, r := range rows {
+		ids[i] = api.LogID(r.Room)
+	}
+	windows, err := s.journal.Windows(ctx, c.Device, ids)
+	if err != nil {
+		return nil, err
+	}
+	resp := &api.RoomsResponse{Rooms: make([]api.RoomStatus, len(rows)), More: more}
+	for i, r := range rows {
+		w := windows[ids[i]]
+		resp.Rooms[i] = api.RoomStatus{Room: ids[i], Kind: uint8(r.Kind), Generation: uint32(r.Generation), Epoch: uint64(r.Epoch),
+			Member: w.Open, From: w.From, Last: w.Last, Cursor: w.Taken, Before: w.Before}
+	}
+	return resp, nil
+}
+
+// ReadGroupInfo gives a participant's device what it needs to let itself in.
+func (s *Service) ReadGroupInfo(ctx context.Context, c duty.Caller, req *api.ReadGroupInfoRequest) (resp *api.ReadGroupInfoResponse, err error) {
+	if err := s.infos.Take(c.Device, 1); err != nil {
+		return nil, err
+	}
+	// Asked first, so that a stranger cannot make the server load groups.
+	n, err := s.reads.Participates(ctx, db.ParticipatesParams{Room: req.Room[:], Person: c.User[:]})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if n == 0 {
+		return nil, errNoRoom()
+	}
+	err = s.with(ctx, req.Room, func(f *follower, at journal.Status) error {
+		people, err := room.ParticipantsOf(f.group.Context())
+		if err != nil {
+			return err
+		}
+		if _, ok := people.Find(identity.UserID(c.User)); !ok {
+			return errNoRoom()
+		}
+		row, err := s.reads.GroupInfo(ctx, req.Room[:])
+		if err != nil {
+			return unavailable(err)
+		}
+		pending, err := s.reads.Proposals(ctx, req.Room[:])
+		if err != nil {
+			return unavailable(err)
+		}
+		if len(pending) != at.State.Pending {
+			return journal.ErrMoved
+		}
+		resp = &api.ReadGroupInfoResponse{Kind: uint8(row.Kind), Generation: at.State.Generation, GroupInfo: row.GroupInfo,
+			Tree: f.group.Tree(), Pending: pending, Seq: at.Last, Hash: at.Hash}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(resp.Tree)+len(resp.GroupInfo) > api.MaxBody-(1<<16) {
+		return nil, api.Errorf(api.TooLarge, "the room is too large to be joined this way: ask a member to add this device")
+	}
+	return resp, nil
+}
+
+// ReadTree gives a ratchet tree to a device that has a Welcome for it.
+func (s *Service) ReadTree(ctx context.Context, c duty.Caller, req *api.ReadTreeRequest) (*api.ReadTreeResponse, error) {
+	tree, err := s.reads.Tree(ctx, db.TreeParams{Hash: req.Tree[:], Device: c.Device[:]})
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, api.Errorf(api.NotFound, "there is no such tree, or no Welcome for it in this device's inbox")
+	}
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	if len(tree) > api.MaxBody-64 {
+		return nil, api.Errorf(api.TooLarge, "the group's tree is too large for one answer")
+	}
+	return &api.ReadTreeResponse{Tree: tree}, nil
+}

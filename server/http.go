@@ -1,0 +1,147 @@
+package server
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"sconce/api"
+	"sconce/internal/duty"
+)
+
+const (
+	callTimeout  = 60 * time.Second
+	readyTimeout = 2 * time.Second
+
+	// maxStrangerBody bounds what somebody without a login can make us read. The
+	// largest such request carries one log entry.
+	maxStrangerBody = 128 << 10
+
+	maxHeader = 16 << 10
+)
+
+// Handler answers everything the server answers. It may be served by something
+// else than [Server.Run], such as a test.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+api.StreamPath, s.stream)
+	mux.HandleFunc("POST /v1/{name...}", s.serveCall)
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive") })
+	mux.HandleFunc("GET /readyz", s.serveReady)
+	// Calls of pages of other sites are refused; a browser says where it is.
+	guarded := http.NewCrossOriginProtection().Handler(mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		guarded.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) httpServer() *http.Server {
+	return &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       callTimeout,
+		WriteTimeout:      2 * callTimeout,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    maxHeader,
+		// What net/http logs by itself is broken handshakes, with addresses.
+		ErrorLog: log.New(io.Discard, "", 0),
+	}
+}
+
+// serveCall is POST /v1/NAME: a body in, a body out.
+func (s *Server) serveCall(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	body, err := s.call(ctx, w, r)
+	if err != nil {
+		answerError(w, err)
+		return
+	}
+	answer(w, http.StatusOK, body)
+}
+
+func (s *Server) call(ctx context.Context, w http.ResponseWriter, r *http.Request) ([]byte, *api.Error) {
+	caller, refused := s.caller(ctx, r)
+	if refused != nil {
+		return nil, refused
+	}
+	limit := int64(maxStrangerBody)
+	if caller.Known() {
+		limit = api.MaxBody
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, api.Errorf(api.TooLarge, "the request has more than %d bytes", limit)
+	}
+	if err != nil {
+		return nil, api.Errorf(api.Invalid, "the request broke off")
+	}
+	return s.registry.Call(ctx, caller, r.PathValue("name"), body)
+}
+
+// caller finds out who calls. A wrong token is an error on open endpoints too:
+// its sender takes itself for logged in.
+func (s *Server) caller(ctx context.Context, r *http.Request) (duty.Caller, *api.Error) {
+	from, _ := netip.ParseAddrPort(r.RemoteAddr) // without one, the zero Addr is a stranger like any
+	remote := from.Addr().Unmap()
+	header := r.Header.Get("Authorization")
+	if header == "" {
+		return duty.Caller{Remote: remote}, nil
+	}
+	text, ok := strings.CutPrefix(header, "Bearer ")
+	token, err := base64.RawURLEncoding.DecodeString(text)
+	if !ok || err != nil {
+		return duty.Caller{}, api.Errorf(api.Unauthenticated, "the Authorization header is not a token of login")
+	}
+	caller, err := s.devices.Authenticate(ctx, token)
+	if err != nil {
+		return duty.Caller{}, s.registry.Explain(ctx, "bearer token", err)
+	}
+	caller.Remote = remote
+	return caller, nil
+}
+
+// serveReady reports whether calls can be answered, for whoever balances load.
+func (s *Server) serveReady(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	if err := s.db.Read.PingContext(ctx); err != nil {
+		say(w, http.StatusServiceUnavailable, "the database does not answer")
+		return
+	}
+	say(w, http.StatusOK, "ready")
+}
+
+func answerError(w http.ResponseWriter, e *api.Error) {
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt((e.RetryAfter+999)/1000, 10))
+	}
+	body, err := api.Marshal(e)
+	if err != nil {
+		say(w, http.StatusInternalServerError, "internal error")
+		return
+	}
+	answer(w, e.Code.Status(), body)
+}
+
+func answer(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Type", "application/cbor")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // nobody is left to tell
+}
+
+func say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text+"\n") // nobody is left to tell
+}

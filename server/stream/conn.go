@@ -1,0 +1,178 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"sconce/api"
+	"sconce/internal/duty"
+)
+
+// conn is one stream. Its goroutine reads; calls run in goroutines of their own;
+// what goes out is written by a goroutine that exists while there is something
+// to write.
+type conn struct {
+	service *Service
+	net     net.Conn
+	ctx     context.Context // of the stream's calls
+	stop    context.CancelFunc
+	heard   atomic.Bool // since the last round of the pinger
+
+	// The reading goroutine's own; caller and known change once, under
+	// service.mu, and service.leave reads them.
+	caller   duty.Caller
+	known    bool
+	login    []byte    // the body that logged in
+	deadline time.Time // for logging in
+	source   source
+	message  []byte    // the fragments so far
+	opcode   ws.OpCode // of the first fragment; 0 if there is none
+
+	calls sync.WaitGroup
+	slots chan struct{} // one for each call, from its arrival until its answer is written
+
+	out  queue
+	gone chan struct{} // closed by end
+}
+
+func newConn(s *Service, nc net.Conn, caller duty.Caller, early []byte) *conn {
+	ctx, stop := context.WithCancel(s.ctx)
+	c := &conn{
+		service: s, net: nc, ctx: ctx, stop: stop, caller: caller, slots: make(chan struct{}, maxInFlight), gone: make(chan struct{}),
+		deadline: time.Now().Add(authTimeout), source: source{conn: nc, early: early},
+	}
+	c.heard.Store(true)
+	return c
+}
+
+// run is the life of a stream: log in, then serve calls until one side ends it.
+func (c *conn) run() {
+	defer c.service.leave(c)
+	c.explain(c.talk())
+	<-c.gone // the last words are written, or cannot be
+	c.stop()
+	c.calls.Wait()
+}
+
+func (c *conn) talk() error {
+	if err := c.serve(c.first); err != nil {
+		return err
+	}
+	cancel := c.service.Delivery.Subscribe(c.caller, c)
+	defer cancel()
+	// A device that was removed before login counted this stream to it was not
+	// found by CloseDevice.
+	if _, err := c.authenticate(c.login); err != nil {
+		return breach(ws.StatusPolicyViolation, "the device was removed")
+	}
+	c.login = nil
+	return c.serve(c.call)
+}
+
+// errLoggedIn ends the reading of a first message, and errClosed that of all.
+var (
+	errLoggedIn = errors.New("logged in")
+	errClosed   = errors.New("the other side closed the stream")
+)
+
+// violation says what the client did that no client may.
+type violation struct {
+	status ws.StatusCode
+	reason string
+}
+
+func (v *violation) Error() string { return v.reason }
+
+func breach(status ws.StatusCode, reason string) error { return &violation{status, reason} }
+
+// explain tells the client why the stream ends, if it is there to hear it.
+func (c *conn) explain(err error) {
+	if v, ok := errors.AsType[*violation](err); ok {
+		c.hangUp(v.status, v.reason)
+		return
+	}
+	if errors.Is(err, errClosed) {
+		c.hangUp(ws.StatusNormalClosure, "")
+		return
+	}
+	if !c.leaving() {
+		c.end() // the network is gone
+	}
+}
+
+// first takes the message that must log the stream in.
+func (c *conn) first(message []byte) error {
+	var f api.Frame
+	if err := api.Unmarshal(message, &f); err != nil || f.Call == 0 || f.Name != api.Authenticate.Name {
+		return breach(ws.StatusPolicyViolation, "log in first, with a call to authenticate")
+	}
+	caller, err := c.authenticate(f.Body)
+	if err != nil {
+		c.answer(f.Call, nil, c.service.Registry.Explain(c.ctx, f.Name, err), false)
+		return breach(ws.StatusPolicyViolation, "not logged in")
+	}
+	c.service.login(c, caller)
+	c.login = f.Body
+	c.answer(f.Call, emptyBody, nil, false)
+	return errLoggedIn
+}
+
+// emptyBody is [api.Empty], encoded.
+var emptyBody = []byte{0xa0}
+
+func (c *conn) authenticate(body []byte) (duty.Caller, error) {
+	var req api.AuthenticateRequest
+	if err := api.Unmarshal(body, &req); err != nil {
+		return duty.Caller{}, err
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, authTimeout)
+	defer cancel()
+	caller, err := c.service.Auth.Authenticate(ctx, req.Token)
+	caller.Remote = c.caller.Remote
+	return caller, err
+}
+
+// call takes a message after login: one call.
+func (c *conn) call(message []byte) error {
+	var f api.Frame
+	if err := api.Unmarshal(message, &f); err != nil {
+		return breach(ws.StatusInvalidFramePayloadData, "a message is not a frame")
+	}
+	if f.Call == 0 || f.Name == "" {
+		return breach(ws.StatusPolicyViolation, "a frame is not a call")
+	}
+	if err := c.ctx.Err(); err != nil {
+		return err // closing: a device that was removed calls no more
+	}
+	select {
+	case c.slots <- struct{}{}:
+	case <-c.ctx.Done():
+		return c.ctx.Err()
+	}
+	c.calls.Go(func() { c.answerCall(f) })
+	return nil
+}
+
+// answerCall runs one call and queues its answer.
+func (c *conn) answerCall(f api.Frame) {
+	ctx, cancel := context.WithTimeout(c.ctx, callTimeout)
+	defer cancel()
+	body, err := c.service.Registry.Call(ctx, c.caller, f.Name, f.Body)
+	c.answer(f.Call, body, err, true)
+}
+
+// answer queues the answer to a call, which may hold a slot.
+func (c *conn) answer(call uint64, body []byte, e *api.Error, slot bool) {
+	frame, err := api.Marshal(api.Frame{Call: call, Body: body, Error: e})
+	if err != nil {
+		// The body is an encoding of ours, and the rest is plain fields.
+		panic("stream: encoding an answer: " + err.Error())
+	}
+	c.enqueue(item{opcode: ws.OpBinary, body: frame, slot: slot})
+}

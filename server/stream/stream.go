@@ -1,0 +1,263 @@
+// Package stream is the WebSocket over which a device calls the server and is
+// told what is new (see [api.StreamPath]).
+//
+// Most devices are silent most of the time, so a silent connection costs one
+// parked goroutine and no buffer. Nothing a device does or fails to do holds up
+// the rest of the server: what it is sent waits in a bounded queue of its own,
+// and when that is full it gets hints in place of entries.
+//
+// Begin with [New]; the [Service] is an [http.Handler].
+package stream
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"sconce/api"
+	"sconce/identity"
+	"sconce/internal/duty"
+)
+
+const (
+	authTimeout  = 10 * time.Second  // from connecting to a good Authenticate
+	idleTimeout  = 150 * time.Second // without a word, not even a pong
+	pingEvery    = 45 * time.Second
+	frameTimeout = 60 * time.Second // for one frame, once begun
+	writeTimeout = 20 * time.Second
+	callTimeout  = 60 * time.Second
+
+	maxStreams   = 100_000
+	maxStrangers = 4096 // streams not logged in yet
+	maxPerDevice = 4
+
+	maxInFlight = 32      // calls of one stream at once
+	maxQueued   = 1 << 20 // bytes that wait for one device before pushes become hints
+	maxHints    = 4096    // logs that one device has hints for
+
+	maxFirst    = 4 << 10             // a message before login
+	maxIncoming = api.MaxBody + 1<<10 // a message after: a body and its frame
+)
+
+// Authenticator is what the stream needs of the duty that knows devices.
+type Authenticator interface {
+	// Authenticate gives the device that a token was made for, or an [api.Error].
+	Authenticate(ctx context.Context, token []byte) (duty.Caller, error)
+}
+
+// Delivery is what the stream needs of the duty that keeps the logs.
+type Delivery interface {
+	// Subscribe sends to s what is appended to the logs of the caller's device,
+	// from now until cancel is called. No Push begins after cancel returned.
+	Subscribe(c duty.Caller, s Sink) (cancel func())
+}
+
+// Sink takes what is pushed to one device. Push does not block. The frame is an
+// encoded [api.Frame] that others read too: nobody may change it.
+type Sink = interface {
+	Push(log api.LogID, last uint64, frame []byte)
+}
+
+// Config is what the stream works with.
+type Config struct {
+	Registry *duty.Registry
+	Auth     Authenticator
+	Delivery Delivery
+	Clock    duty.Clock
+	Logger   *slog.Logger
+}
+
+// Service serves the streams of all devices. It is safe for concurrent use.
+type Service struct {
+	Config
+	connects duty.OriginLimiter
+	ctx      context.Context // ends with Close
+	stop     context.CancelFunc
+	running  sync.WaitGroup // every goroutine of every stream
+
+	mu        sync.Mutex // guards what follows
+	closed    bool
+	streams   map[*conn]struct{}
+	strangers int
+	devices   map[api.DeviceID][]*conn // logged in, oldest first
+}
+
+// New gives a service without streams.
+func New(c Config) *Service {
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Service{
+		Config: c, connects: duty.NewOriginLimiter(c.Clock, 3000, 10*time.Minute), ctx: ctx, stop: stop,
+		streams: make(map[*conn]struct{}), devices: make(map[api.DeviceID][]*conn),
+	}
+	s.running.Go(s.pinger)
+	return s
+}
+
+// Close ends all streams and waits for their goroutines.
+func (s *Service) Close() {
+	s.mu.Lock()
+	s.closed = true
+	streams := make([]*conn, 0, len(s.streams))
+	for c := range s.streams {
+		streams = append(streams, c)
+	}
+	s.mu.Unlock()
+	for _, c := range streams {
+		c.hangUp(ws.StatusGoingAway, "the server stops")
+	}
+	s.stop()
+	s.running.Wait()
+}
+
+// CloseDevice ends the streams of a removed device.
+func (s *Service) CloseDevice(_ context.Context, _ identity.UserID, device identity.DeviceID) error {
+	s.mu.Lock()
+	streams := append([]*conn(nil), s.devices[api.DeviceID(device)]...)
+	s.mu.Unlock()
+	for _, c := range streams {
+		c.hangUp(ws.StatusPolicyViolation, "the device was removed")
+		c.stop() // its calls, too
+	}
+	return nil
+}
+
+// ServeHTTP makes a stream of a request and returns: the stream goes on without
+// the goroutine and the buffers that net/http has for a connection.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !sameOrigin(r) {
+		http.Error(w, "streams are not for pages of other sites", http.StatusForbidden)
+		return
+	}
+	from, _ := netip.ParseAddrPort(r.RemoteAddr) // without one, the zero Addr is a stranger like any
+	caller := duty.Caller{Remote: from.Addr().Unmap()}
+	if s.connects.Take(caller) != nil || !s.room() {
+		w.Header().Set("Retry-After", "10")
+		http.Error(w, "too many streams: try again soon", http.StatusTooManyRequests)
+		return
+	}
+	nc, buffered, _, err := ws.HTTPUpgrader{Timeout: writeTimeout}.Upgrade(r, w)
+	if err != nil {
+		if nc != nil {
+			nc.Close() // the upgrader has answered
+		}
+		return
+	}
+	early := make([]byte, buffered.Reader.Buffered())
+	_, _ = buffered.Reader.Read(early) // cannot fail: it is all there
+	c := newConn(s, nc, caller, early)
+	if !s.enter(c) {
+		nc.Close()
+	}
+}
+
+// sameOrigin keeps pages of other sites from using a visitor's browser as their
+// client. Clients that are no browsers send no Origin.
+func sameOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
+}
+
+// room reports whether another stream may be opened. Those that come at this
+// very moment are counted in enter.
+func (s *Service) room() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.roomLocked()
+}
+
+func (s *Service) roomLocked() bool {
+	return !s.closed && len(s.streams) < maxStreams && s.strangers < maxStrangers
+}
+
+// enter starts a stream, if there is still room.
+func (s *Service) enter(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.roomLocked() {
+		return false
+	}
+	s.streams[c] = struct{}{}
+	s.strangers++
+	s.running.Go(c.run)
+	return true
+}
+
+// login counts a stream to its device, whose oldest stream ends if it has too
+// many: a device that lost its network has streams that nobody listens to.
+func (s *Service) login(c *conn, caller duty.Caller) {
+	s.mu.Lock()
+	s.strangers--
+	c.caller, c.known = caller, true
+	var oldest *conn
+	if own := s.devices[caller.Device]; len(own) >= maxPerDevice {
+		oldest = own[0]
+	}
+	s.devices[caller.Device] = append(s.devices[caller.Device], c)
+	s.mu.Unlock()
+	if oldest != nil {
+		oldest.hangUp(ws.StatusPolicyViolation, "the device has newer streams")
+	}
+}
+
+// leave forgets a stream.
+func (s *Service) leave(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.streams, c)
+	if !c.known {
+		s.strangers--
+		return
+	}
+	rest := s.devices[c.caller.Device][:0:0]
+	for _, other := range s.devices[c.caller.Device] {
+		if other != c {
+			rest = append(rest, other)
+		}
+	}
+	if s.devices[c.caller.Device] = rest; len(rest) == 0 {
+		delete(s.devices, c.caller.Device)
+	}
+}
+
+// pinger asks silent streams for a sign of life. Who gives none is ended by the
+// idle timeout.
+func (s *Service) pinger() {
+	tick := time.NewTicker(pingEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		s.mu.Lock()
+		var silent []*conn
+		for c := range s.streams {
+			if !c.heard.Swap(false) {
+				silent = append(silent, c)
+			}
+		}
+		s.mu.Unlock()
+		for _, c := range silent {
+			c.control(ws.OpPing, nil)
+		}
+	}
+}
+
+// isTCP reports whether one system call can write many buffers.
+func isTCP(nc net.Conn) bool {
+	_, ok := nc.(*net.TCPConn)
+	return ok
+}
