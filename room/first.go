@@ -1,8 +1,8 @@
 package room
 
 import (
-	"bytes"
 	"iter"
+	"slices"
 
 	"sconce/identity"
 	"sconce/mls"
@@ -11,11 +11,14 @@ import (
 // CheckFirst judges epoch 0 of a generation, which no commit made: the group
 // has one leaf, that of a participant's device, and the context of a room.
 // before is the participants of the generation before, nil for a new room: then
-// its maker is alone in it. sender is the server's key.
+// its maker is alone in it. A new generation has the same people in the same
+// roles, and pins that did not go back; that it takes the rest over as well,
+// [CheckFollows] says. sender is the server's key. That the [mls.GroupInfo] is
+// signed and fits its tree, [mls.NewPublicGroup] has checked.
 func CheckFirst(gi *mls.GroupInfo, members iter.Seq2[mls.LeafIndex, *mls.LeafNode], before *Participants, sender []byte, logs LogSource) error {
 	ctx := &gi.Context
-	if ctx.CipherSuite != Suite || ctx.Epoch != 0 {
-		return refuse("first epoch", "not epoch 0 of suite %v", Suite)
+	if ctx.Epoch != 0 || len(ctx.ConfirmedTranscriptHash) != 0 { // RFC 9420, Section 11
+		return refuse("first epoch", "not the beginning of a group")
 	}
 	_, generation, err := ParseGroupID(ctx.GroupID)
 	if err != nil {
@@ -24,17 +27,12 @@ func CheckFirst(gi *mls.GroupInfo, members iter.Seq2[mls.LeafIndex, *mls.LeafNod
 	if (generation == 0) != (before == nil) {
 		return refuse("first epoch", "generation %d does not follow", generation)
 	}
+	if err := CheckContext(ctx, sender); err != nil {
+		return err
+	}
 	p, err := ParticipantsOf(ctx)
 	if err != nil {
-		return refuse("first epoch", "%v", err)
-	}
-	state, err := StateHash(ctx)
-	if err != nil {
-		return refuse("first epoch", "%v", err)
-	}
-	want := Extensions(sender, p, state)
-	if !bytes.Equal(extensionBytes(want), extensionBytes(ctx.Extensions)) {
-		return refuse("first epoch", "the group's extensions are not a room's")
+		return refuse("participants", "%v", err)
 	}
 	maker, err := onlyLeaf(members)
 	if err != nil {
@@ -44,19 +42,42 @@ func CheckFirst(gi *mls.GroupInfo, members iter.Seq2[mls.LeafIndex, *mls.LeafNod
 	if err != nil {
 		return err
 	}
-	if err := checkFirstPeople(p, before, c.User); err != nil {
+	if before == nil {
+		before = &Participants{}
+		err = checkNew(p, c.User)
+	} else {
+		err = checkSamePeople(p, *before, c.User)
+	}
+	if err != nil {
 		return err
 	}
-	return checkFirstPins(p, before, c, maker, logs)
+	return checkFirstPins(p, *before, c, maker, logs)
 }
 
-func extensionBytes(e mls.Extensions) []byte {
-	var b []byte
-	for _, x := range e {
-		b = append(b, byte(x.Type>>8), byte(x.Type), byte(len(x.Data)>>24), byte(len(x.Data)>>16), byte(len(x.Data)>>8), byte(len(x.Data)))
-		b = append(b, x.Data...)
+// CheckFollows judges what [CheckFirst] cannot see of a new generation: that it
+// is the next one of the same room and keeps the room's state, which is not for
+// its maker to change, who may be anyone in the room. before is the context of
+// the generation before as it last was.
+func CheckFollows(gi *mls.GroupInfo, before *mls.GroupContext) error {
+	id, generation, err := ParseGroupID(gi.Context.GroupID)
+	if err != nil {
+		return refuse("first epoch", "%v", err)
 	}
-	return b
+	oldID, oldGeneration, err := ParseGroupID(before.GroupID)
+	if err != nil {
+		return refuse("first epoch", "%v", err)
+	}
+	if id != oldID || uint64(generation) != uint64(oldGeneration)+1 {
+		return refuse("first epoch", "generation %d does not follow %d of the same room", generation, oldGeneration)
+	}
+	state, err := StateHash(&gi.Context)
+	if err != nil {
+		return refuse("state", "%v", err)
+	}
+	if old, err := StateHash(before); err != nil || state != old {
+		return refuse("state", "a new generation keeps the room's state")
+	}
+	return nil
 }
 
 func onlyLeaf(members iter.Seq2[mls.LeafIndex, *mls.LeafNode]) (*mls.LeafNode, error) {
@@ -73,54 +94,49 @@ func onlyLeaf(members iter.Seq2[mls.LeafIndex, *mls.LeafNode]) (*mls.LeafNode, e
 	return only, nil
 }
 
-func checkFirstPeople(p Participants, before *Participants, maker identity.UserID) error {
-	if before == nil {
-		if len(p.List) != 1 || p.List[0].User != maker || p.List[0].Role != Admin {
-			return refuse("first epoch", "a new room has its maker as the one participant, an admin")
-		}
-		return nil
+func checkNew(p Participants, maker identity.UserID) error {
+	if len(p.List) != 1 || p.List[0].User != maker || p.List[0].Role != Admin {
+		return refuse("first epoch", "a new room has its maker as the one participant, an admin")
 	}
-	if p.Kind != before.Kind || len(p.List) != len(before.List) {
-		return refuse("first epoch", "a new generation has other participants")
-	}
-	for i, q := range p.List {
-		if q.User != before.List[i].User || q.Role != before.List[i].Role {
-			return refuse("first epoch", "a new generation has other participants or roles")
-		}
+	return nil
+}
+
+func checkSamePeople(p, before Participants, maker identity.UserID) error {
+	same := p.Kind == before.Kind && slices.EqualFunc(p.List, before.List, func(a, b Participant) bool {
+		return a.User == b.User && a.Role == b.Role
+	})
+	if !same {
+		return refuse("people", "a new generation has other participants or roles")
 	}
 	if _, ok := p.Find(maker); !ok {
-		return refuse("first epoch", "the maker does not participate")
+		return refuse("people", "the maker does not participate")
 	}
 	return nil
 }
 
 // checkFirstPins checks the maker's leaf, and every pin that moved.
-func checkFirstPins(p Participants, before *Participants, c identity.Credential, leaf *mls.LeafNode, logs LogSource) error {
+func checkFirstPins(p, before Participants, c identity.Credential, leaf *mls.LeafNode, logs LogSource) error {
 	var missing MissingLogsError
 	for _, q := range p.List {
-		var old Participant
-		if before != nil {
-			old, _ = before.Find(q.User)
-		}
+		old, _ := before.Find(q.User)
 		if old.Pin == q.Pin && q.User != c.User {
 			continue
 		}
-		log := logs(q.User)
-		if log == nil || log.Length() < q.Pin.Length {
+		k, err := openLog(logs, q)
+		if err != nil {
+			return err
+		}
+		if k.log == nil {
 			missing.Needs = append(missing.Needs, LogNeed{q.User, q.Pin})
 			continue
 		}
-		v, err := log.View(q.Pin)
-		if err != nil {
-			return refuse("pins", "%v", err)
-		}
-		if err := v.Extends(old.Pin); err != nil {
+		if err := k.view.Extends(old.Pin); err != nil {
 			return refuse("pins", "%v", err)
 		}
 		if q.User != c.User {
 			continue
 		}
-		if err := identity.AcceptLeaf(v, c, uint16(Suite), leaf.SignatureKey); err != nil {
+		if err := identity.AcceptLeaf(k.view, c, uint16(Suite), leaf.SignatureKey); err != nil {
 			return refuse("leaves", "%v", err)
 		}
 	}

@@ -3,7 +3,7 @@ package room
 import (
 	"bytes"
 	"fmt"
-	"slices"
+	"maps"
 
 	"sconce/identity"
 	"sconce/mls"
@@ -34,22 +34,25 @@ func (e *MissingLogsError) Error() string {
 	return fmt.Sprintf("device logs of %d people are needed for a verdict", len(e.Needs))
 }
 
-// AppData gives a component's next state.
+// AppData gives a component's next state. A component is updated once in a
+// commit: one change says all there is to say, and a commit of many small ones
+// would cost its receivers far more than its sender.
 func (Rules) AppData(c mls.ComponentID, state []byte, updates [][]byte) ([]byte, error) {
 	switch c {
 	case ComponentParticipants:
 		p, err := ParseParticipants(state)
 		if err != nil {
-			return nil, err
+			return nil, refuse("participants", "%v", err)
 		}
-		for _, u := range updates {
-			change, err := ParseChange(u)
-			if err != nil {
-				return nil, refuse("participants", "%v", err)
-			}
-			if p, err = p.Apply(change); err != nil {
-				return nil, refuse("participants", "%v", err)
-			}
+		if len(updates) != 1 {
+			return nil, refuse("participants", "the participants are changed once in a commit")
+		}
+		change, err := ParseChange(updates[0])
+		if err != nil {
+			return nil, refuse("participants", "%v", err)
+		}
+		if p, err = p.Apply(change); err != nil {
+			return nil, refuse("participants", "%v", err)
 		}
 		return p.Bytes(), nil
 	case ComponentState:
@@ -63,9 +66,18 @@ func (Rules) AppData(c mls.ComponentID, state []byte, updates [][]byte) ([]byte,
 
 // Proposal judges a proposal sent by itself: only a member's removal of itself
 // and a removal by the server travel so; all else is inline in its commit.
+// Nobody leaves a direct room or a room of their own: the place of one of the
+// two would be free for a third.
 func (Rules) Proposal(p *mls.ProposalView) error {
 	switch p.Proposal.(type) {
 	case *mls.SelfRemove:
+		people, err := ParticipantsOf(p.Context)
+		if err != nil {
+			return refuse("participants", "%v", err)
+		}
+		if people.Kind != Group {
+			return refuse("people", "this kind of room is not for leaving")
+		}
 		if p.Sender.Type == mls.SenderMember {
 			return nil
 		}
@@ -77,13 +89,14 @@ func (Rules) Proposal(p *mls.ProposalView) error {
 	return refuse("proposals", "a proposal of type %d may not be sent by itself", p.Proposal.Type())
 }
 
-// Commit judges a commit.
+// Commit judges a commit. What needs no device log comes first, so that a
+// commit which nobody may make sends nobody looking for logs.
 func (r Rules) Commit(c *mls.CommitView) error {
-	j := &judgement{commit: c, views: map[identity.UserID]identity.View{}}
+	j := &judgement{commit: c}
 	for _, step := range []func() error{
-		j.checkProposals, j.readContexts, j.readCommitter,
-		func() error { return j.openViews(r.Logs) },
-		j.checkPeople, j.checkState, j.checkAdded, j.checkUpdated, j.checkRemoved, j.checkLeaves,
+		j.checkProposals, j.readContexts, j.readCommitter, j.survey, j.checkPeople, j.checkState,
+		func() error { return j.openLogs(r.Logs) },
+		j.checkAdded, j.checkUpdated, j.checkRemoved, j.checkLeaves,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -97,10 +110,12 @@ type judgement struct {
 	commit        *mls.CommitView
 	before, after Participants
 	committer     identity.Credential
-	admin         bool // the committer may do what admins may
-	views         map[identity.UserID]identity.View
-	raised        map[identity.UserID]bool // pins that moved
-	removed       map[identity.UserID]bool // people taken out
+	admin         bool                         // the committer may do what admins may
+	raised        map[identity.UserID]bool     // pins that moved
+	removed       map[identity.UserID]bool     // people taken out
+	brought       map[identity.UserID]bool     // people with a new device
+	left          map[identity.UserID]bool     // people who took their own last device out
+	known         map[identity.UserID]knownLog // of everyone whom the commit touches, at the pin after it
 }
 
 func (j *judgement) checkProposals() error {
@@ -122,7 +137,7 @@ func (j *judgement) checkProposals() error {
 // differs: capabilities and external sender stay.
 func (j *judgement) readContexts() (err error) {
 	if j.before, err = ParticipantsOf(j.commit.Before); err != nil {
-		return err
+		return refuse("participants", "%v", err)
 	}
 	if j.after, err = ParticipantsOf(j.commit.After); err != nil {
 		return refuse("participants", "%v", err)
@@ -161,14 +176,12 @@ func (j *judgement) readCommitter() (err error) {
 	return nil
 }
 
-// openViews opens the device log at the pin after the commit of everyone whom
-// the commit touches.
-func (j *judgement) openViews(logs LogSource) error {
+// survey notes whom the commit concerns, and how.
+func (j *judgement) survey() error {
 	j.raised, j.removed = map[identity.UserID]bool{}, map[identity.UserID]bool{}
-	touched := map[identity.UserID]bool{}
 	for _, q := range j.after.List {
 		if old, _ := j.before.Find(q.User); old.Pin != q.Pin {
-			j.raised[q.User], touched[q.User] = true, true
+			j.raised[q.User] = true
 		}
 	}
 	for _, q := range j.before.List {
@@ -176,6 +189,40 @@ func (j *judgement) openViews(logs LogSource) error {
 			j.removed[q.User] = true
 		}
 	}
+	j.brought, j.left = map[identity.UserID]bool{}, map[identity.UserID]bool{}
+	for _, m := range j.commit.Added {
+		c, err := CredentialOf(m.New)
+		if err != nil {
+			return err
+		}
+		j.brought[c.User] = true
+	}
+	for _, m := range j.commit.Removed {
+		c, err := CredentialOf(m.Old)
+		if err != nil {
+			return err
+		}
+		if m.SelfRemoved {
+			j.left[c.User] = true
+		}
+	}
+	if len(j.left) == 0 {
+		return nil
+	}
+	for _, leaf := range j.commit.Members() {
+		c, err := CredentialOf(leaf)
+		if err != nil {
+			return err
+		}
+		delete(j.left, c.User)
+	}
+	return nil
+}
+
+// openLogs opens the device log at the pin after the commit of everyone whom
+// the commit touches.
+func (j *judgement) openLogs(logs LogSource) error {
+	touched := maps.Clone(j.raised)
 	for _, list := range [][]mls.MemberChange{j.commit.Added, j.commit.Removed, j.commit.Updated} {
 		for _, m := range list {
 			if m.Old != nil && m.New != nil && sameKey(m.Old, m.New) {
@@ -192,26 +239,25 @@ func (j *judgement) openViews(logs LogSource) error {
 			touched[c.User] = true
 		}
 	}
+	j.known = map[identity.UserID]knownLog{}
 	var missing MissingLogsError
-	for u := range touched {
-		q, ok := j.after.Find(u)
-		if !ok {
+	for _, q := range j.after.List {
+		if !touched[q.User] {
 			continue
 		}
-		log := logs(u)
-		if log == nil || log.Length() < q.Pin.Length {
-			missing.Needs = append(missing.Needs, LogNeed{u, q.Pin})
-			continue
-		}
-		v, err := log.View(q.Pin)
+		k, err := openLog(logs, q)
 		if err != nil {
+			return err
+		}
+		if k.log == nil {
+			missing.Needs = append(missing.Needs, LogNeed{q.User, q.Pin})
+			continue
+		}
+		old, _ := j.before.Find(q.User)
+		if err := k.view.Extends(old.Pin); err != nil {
 			return refuse("pins", "%v", err)
 		}
-		old, _ := j.before.Find(u)
-		if err := v.Extends(old.Pin); err != nil {
-			return refuse("pins", "%v", err)
-		}
-		j.views[u] = v
+		j.known[q.User] = k
 	}
 	if len(missing.Needs) > 0 {
 		return &missing
@@ -226,74 +272,40 @@ func sameKey(a, b *mls.LeafNode) bool {
 
 // checkPeople checks who came, who went, and whose role changed.
 func (j *judgement) checkPeople() error {
-	limit := map[Kind]int{Group: MaxParticipants, Direct: 2, Self: 1}[j.after.Kind]
-	if len(j.after.List) > limit {
-		return refuse("people", "%d people are too many for this kind of room", len(j.after.List))
+	if err := checkSize(j.after); err != nil {
+		return err
 	}
 	for _, q := range j.after.List {
 		old, was := j.before.Find(q.User)
 		switch {
 		case !was && !j.admin:
 			return refuse("people", "only an admin brings somebody in")
-		case !was && !j.brings(q.User):
+		case !was && !j.brought[q.User]:
 			return refuse("people", "somebody is brought in without a device")
 		case was && old.Role != q.Role && (!j.admin || j.after.Kind != Group):
 			return refuse("people", "only an admin changes roles")
 		case was && old.Pin != q.Pin && j.commit.External && q.User != j.committer.User:
 			return refuse("pins", "a device that lets itself in moves somebody else's pin")
+		case j.left[q.User]:
+			return refuse("people", "somebody left and is kept as a participant")
 		}
 	}
 	for u := range j.removed {
-		if j.left(u) {
-			continue
-		}
-		if !j.admin || j.after.Kind != Group {
+		switch {
+		case j.after.Kind != Group:
+			return refuse("people", "nobody is taken out of this kind of room")
+		case !j.left[u] && !j.admin:
 			return refuse("people", "only an admin takes somebody out")
 		}
 	}
-	return j.checkLeavers()
+	return nil
 }
 
-func (j *judgement) brings(u identity.UserID) bool {
-	return slices.ContainsFunc(j.commit.Added, func(m mls.MemberChange) bool {
-		c, err := CredentialOf(m.New)
-		return err == nil && c.User == u
-	})
-}
-
-// left reports whether the person took their own last device out, which is how
-// a person leaves a room.
-func (j *judgement) left(u identity.UserID) bool {
-	gone := false
-	for _, m := range j.commit.Removed {
-		c, err := CredentialOf(m.Old)
-		gone = gone || err == nil && c.User == u && m.SelfRemoved
-	}
-	return gone && !j.present(u)
-}
-
-func (j *judgement) present(u identity.UserID) bool {
-	for _, leaf := range j.commit.Members() {
-		if c, err := CredentialOf(leaf); err == nil && c.User == u {
-			return true
-		}
-	}
-	return false
-}
-
-// checkLeavers checks that who left is no longer a participant.
-func (j *judgement) checkLeavers() error {
-	for _, m := range j.commit.Removed {
-		if !m.SelfRemoved {
-			continue
-		}
-		c, err := CredentialOf(m.Old)
-		if err != nil {
-			return err
-		}
-		if _, stays := j.after.Find(c.User); stays && j.left(c.User) {
-			return refuse("people", "somebody left and is kept as a participant")
-		}
+// checkSize checks that a room has no more people than its kind is for.
+func checkSize(p Participants) error {
+	limit := map[Kind]int{Group: MaxParticipants, Direct: 2, Self: 1}[p.Kind]
+	if len(p.List) > limit {
+		return refuse("people", "%d people are too many for this kind of room", len(p.List))
 	}
 	return nil
 }
@@ -348,11 +360,11 @@ func (j *judgement) accept(leaf *mls.LeafNode) (identity.Credential, error) {
 	if err != nil {
 		return c, err
 	}
-	v, ok := j.views[c.User]
+	k, ok := j.known[c.User]
 	if !ok {
 		return c, refuse("leaves", "a device of somebody who does not participate")
 	}
-	if err := identity.AcceptLeaf(v, c, uint16(Suite), leaf.SignatureKey); err != nil {
+	if err := identity.AcceptLeaf(k.view, c, uint16(Suite), leaf.SignatureKey); err != nil {
 		return c, refuse("leaves", "%v", err)
 	}
 	return c, nil
@@ -378,22 +390,26 @@ func (j *judgement) checkUpdated() error {
 	return nil
 }
 
-// checkRemoved checks who may take a device out: its owner, an admin, itself,
-// the server by a proposal, or anyone once its owner's log has removed it.
+// checkRemoved checks who may take a device out: its owner, itself, the server
+// by a proposal, an admin of a group, or anyone once its owner's log no longer
+// lets it stay. One that lets itself in takes the place of its own former leaf,
+// or of a device that its person has lost and removed: else who has lost the
+// only device of a room would wait for others to let the new one in, and in a
+// room of their own for ever.
 func (j *judgement) checkRemoved() error {
 	for _, m := range j.commit.Removed {
 		c, err := CredentialOf(m.Old)
 		if err != nil {
 			return err
 		}
-		v, known := j.views[c.User]
-		switch {
+		k, known := j.known[c.User]
+		switch own := c.User == j.committer.User; {
 		case m.SelfRemoved, m.By.Type == mls.SenderExternal:
-		case j.commit.External && c.Device == j.committer.Device: // resync
+		case j.commit.External && own && (c.Device == j.committer.Device || known && !k.stands(c)):
 		case j.commit.External:
 			return refuse("leaves", "a device that lets itself in takes another out")
-		case c.User == j.committer.User, j.admin:
-		case known && !v.Active(c.Device):
+		case own, j.admin && j.after.Kind == Group:
+		case known && !k.stands(c):
 		default:
 			return refuse("leaves", "a device is taken out by somebody who may not")
 		}
@@ -402,7 +418,7 @@ func (j *judgement) checkRemoved() error {
 }
 
 // checkLeaves checks the leaves that stay, where a pin moved or a person went:
-// no leaf without a participant, no leaf of a device that its owner removed.
+// no leaf without a participant, no leaf that its owner's log took back.
 func (j *judgement) checkLeaves() error {
 	if len(j.raised) == 0 && len(j.removed) == 0 {
 		return nil
@@ -415,7 +431,7 @@ func (j *judgement) checkLeaves() error {
 		if j.removed[c.User] {
 			return refuse("people", "somebody is taken out and a device of theirs stays")
 		}
-		if j.raised[c.User] && !j.views[c.User].Active(c.Device) {
+		if j.raised[c.User] && !j.known[c.User].stands(c) {
 			return refuse("pins", "a device stays that its owner removed")
 		}
 	}
