@@ -1,0 +1,64 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sconce/api"
+	"sconce/client"
+)
+
+// Code tells programs why a call failed. Besides these, a code is one of package
+// api, when it was the server that refused.
+type Code string
+
+const (
+	UnknownMethod Code = "unknown_method" // there is no such call
+	Params        Code = "params"         // what the call got is not what it takes
+	TooLong       Code = "too_long"       // a line is over the limit
+	Offline       Code = "offline"        // the server can't be reached; what was queued goes out later
+	Canceled      Code = "canceled"       // the caller or the client ended before the call did
+	Removed       Code = "removed"        // this device is no longer one of its person's
+	Failed        Code = "failed"         // anything else; the message says what
+)
+
+// Error is why a call failed: a code for programs, a message for people.
+type Error struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Errorf makes an Error.
+func Errorf(c Code, format string, args ...any) *Error {
+	return &Error{Code: c, Message: fmt.Sprintf(format, args...)}
+}
+
+// errorOf gives an error of the client its code. A transport's error that has a
+// method Unreachable which reports true is of the network; what the client was
+// about then matters to nobody.
+func errorOf(err error) *Error {
+	if own, ok := errors.AsType[*Error](err); ok {
+		return own
+	}
+	if refused, ok := errors.AsType[*api.Error](err); ok {
+		return &Error{Code: Code(refused.Code), Message: err.Error()}
+	}
+	if network, ok := errors.AsType[interface {
+		error
+		Unreachable() bool
+	}](err); ok && network.Unreachable() {
+		return &Error{Code: Offline, Message: network.Error()}
+	}
+	switch {
+	case errors.Is(err, client.ErrRemoved):
+		return &Error{Code: Removed, Message: client.ErrRemoved.Error()}
+	case errors.Is(err, context.DeadlineExceeded):
+		return Errorf(Offline, "the server did not answer in time")
+	case errors.Is(err, context.Canceled):
+		return Errorf(Canceled, "it was interrupted")
+	}
+	return &Error{Code: Failed, Message: err.Error()}
+}

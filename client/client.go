@@ -1,0 +1,284 @@
+package client
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"sconce/api"
+	"sconce/content"
+	"sconce/identity"
+	"sconce/mls"
+	"sconce/room"
+)
+
+// Config is what a client is made of. The client owns the vault and closes it.
+type Config struct {
+	Vault     *Vault
+	Transport Transport
+	Clock     func() time.Time // nil: time.Now
+	Log       *slog.Logger     // nil: nothing is logged
+}
+
+func (c *Config) fill() {
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Client is one device of one person. Make it with [Join], [Link], [Recover]
+// or [Open].
+type Client struct {
+	transport Transport
+	clock     func() time.Time
+	log       *slog.Logger
+	turn      chan struct{} // holds a token while nobody has the network's turn
+	wake      chan struct{} // tells Run that there is work
+	events    events
+
+	mu     sync.Mutex // guards all below; never held over a call out
+	vault  *Vault
+	device deviceRecord
+	self   *identity.DeviceSecrets
+	token  []byte
+	latest int64 // the latest time known; never goes back
+	logs   map[identity.UserID]*identity.Log
+	people map[identity.UserID]*personRecord
+	rooms  map[room.ID]*roomState
+	broken error // the vault failed: nothing more is done
+
+	online, wasOnline bool
+	removed           bool // the server says that this device is not its person's any more
+}
+
+// ErrRemoved means that this device was taken out of its person's devices.
+var ErrRemoved = errors.New("this device was removed by another device of yours; join again with \"link\" or \"recover\" in a new store")
+
+// ErrUnfinished means that joining was begun in this store and not finished.
+var ErrUnfinished = errors.New("joining was begun in this store and not finished: join again with the same invite")
+
+// Open opens the client of a vault in which a device was made before.
+func Open(cfg Config) (*Client, error) {
+	cfg.fill()
+	c := newClient(cfg)
+	raw, err := c.vault.Get([]byte{prefixDevice})
+	if err != nil {
+		return nil, fmt.Errorf("reading device: %w", err)
+	}
+	if raw == nil {
+		return nil, errors.New("there is no device in this store yet: begin with join, link or recover")
+	}
+	if err := decodeRecord(raw, &c.device); err != nil {
+		return nil, fmt.Errorf("reading device: %w", err)
+	}
+	if c.device.Pending != nil {
+		return nil, ErrUnfinished
+	}
+	if err := c.load(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func newClient(cfg Config) *Client {
+	c := &Client{
+		transport: cfg.Transport, clock: cfg.Clock, log: cfg.Log, vault: cfg.Vault,
+		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		logs: map[identity.UserID]*identity.Log{}, people: map[identity.UserID]*personRecord{},
+		rooms: map[room.ID]*roomState{},
+	}
+	c.turn <- struct{}{}
+	return c
+}
+
+// load reads what is kept in memory: people, rooms, outboxes. Groups and logs
+// are opened when they are needed.
+func (c *Client) load() (err error) {
+	if c.self, err = identity.ParseDeviceSecrets(c.device.Secrets); err != nil {
+		return fmt.Errorf("reading device: %w", err)
+	}
+	raw, err := c.vault.Get([]byte{prefixTime})
+	if err != nil {
+		return err
+	}
+	if len(raw) == 8 {
+		c.latest = int64(binary.BigEndian.Uint64(raw))
+	}
+	if err := c.scan([]byte{prefixPerson}, func(k, v []byte) error {
+		p := new(personRecord)
+		c.people[identity.UserID(k)] = p
+		return decodeRecord(v, p)
+	}); err != nil {
+		return fmt.Errorf("reading people: %w", err)
+	}
+	if err := c.scan([]byte{prefixRoom}, func(k, v []byte) error {
+		r := &roomState{id: room.ID(k)}
+		c.rooms[r.id] = r
+		return decodeRecord(v, &r.roomRecord)
+	}); err != nil {
+		return fmt.Errorf("reading rooms: %w", err)
+	}
+	if err := c.loadOutboxes(); err != nil {
+		return err
+	}
+	b := c.batch()
+	c.expire(b)
+	return b.apply()
+}
+
+// scan calls fn with every record below a prefix; keys come without it. The
+// slices are fn's to keep.
+func (c *Client) scan(prefix []byte, fn func(k, v []byte) error) error {
+	return c.vault.Scan(prefix, after(prefix), func(k, v []byte) error {
+		return fn(slices.Clone(k[len(prefix):]), slices.Clone(v))
+	})
+}
+
+// Close ends the client and closes its vault.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.events.close()
+	if errors.Is(c.broken, errClosed) {
+		return nil
+	}
+	c.broken = errClosed
+	return c.vault.Close()
+}
+
+var errClosed = errors.New("the client is closed")
+
+// lock takes the state, unless it can't be used any more.
+func (c *Client) lock() error {
+	c.mu.Lock()
+	if c.broken != nil {
+		defer c.mu.Unlock()
+		return c.broken
+	}
+	return nil
+}
+
+// takeTurn waits for the network's turn: one flow talks to the server at a
+// time, so that flows of several calls never interleave.
+func (c *Client) takeTurn(ctx context.Context) error {
+	select {
+	case <-c.turn:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *Client) endTurn() { c.turn <- struct{}{} }
+
+// kick tells Run that there is something to do.
+func (c *Client) kick() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// now is the time in Unix milliseconds. It never goes back, also not over a
+// restart: whoever sets the clock back gains no time on what must expire.
+func (c *Client) now() int64 {
+	c.latest = max(c.latest, c.clock().UnixMilli())
+	return c.latest
+}
+
+// batch gathers changes for one Apply, and events for when it is done.
+type batch struct {
+	c      *Client
+	puts   []Put
+	events []Event
+	timely bool // something with a timer: the time must be saved with it
+}
+
+func (c *Client) batch() *batch { return &batch{c: c} }
+
+func (b *batch) put(k, v []byte) { b.puts = append(b.puts, Put{Key: k, Value: v}) }
+func (b *batch) putErasable(k, v []byte) {
+	b.puts = append(b.puts, Put{Key: k, Value: v, Erasable: true})
+}
+func (b *batch) delete(k []byte) { b.puts = append(b.puts, Put{Key: k}) }
+func (b *batch) event(e Event)   { b.events = append(b.events, e) }
+func (b *batch) deletePrefix(p []byte) error {
+	return b.c.vault.Scan(p, after(p), func(k, _ []byte) error {
+		b.delete(slices.Clone(k))
+		return nil
+	})
+}
+
+// apply makes the changes durable, and only then lets the events out. After an
+// error what is in memory may be ahead of the disk, so the client stops.
+func (b *batch) apply() error {
+	if b.timely {
+		b.put([]byte{prefixTime}, u64(uint64(b.c.now())))
+	}
+	if len(b.puts) > 0 {
+		if err := b.c.vault.Apply(b.puts); err != nil {
+			b.c.broken = fmt.Errorf("saving: %w", err)
+			return b.c.broken
+		}
+	}
+	b.c.events.send(b.events)
+	b.puts, b.events = nil, nil
+	return nil
+}
+
+// Me tells who this is.
+func (c *Client) Me() Me {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d := &c.device
+	me := Me{User: d.User.String(), Name: d.Name, Device: c.deviceID().String(), DeviceName: c.self.Keys().Name(),
+		Network: d.Network.String(), Server: d.Server, Removed: c.removed}
+	me.Address = identity.Address{Server: d.Server, Network: d.Network, User: d.User}.String()
+	return me
+}
+
+func (c *Client) deviceID() identity.DeviceID { return c.self.Keys().ID() }
+
+// signer is this device as a leaf signs.
+func (c *Client) signer() (mls.Signer, error) {
+	k, ok := c.self.Leaf(uint16(room.Suite))
+	if !ok {
+		return mls.Signer{}, fmt.Errorf("this device has no key for suite %v", room.Suite)
+	}
+	cred := identity.Credential{User: c.device.User, Device: c.deviceID(), Entry: c.device.Entry}
+	return mls.Signer{Credential: room.Credential(cred), Public: k.Public, Private: mls.Secret(k.Secret)}, nil
+}
+
+// mlsConfig is what mls is told for every group.
+func (c *Client) mlsConfig() mls.Config {
+	return mls.Config{
+		Rules:         room.Rules{Logs: c.knownLog},
+		Padding:       content.PaddedSize,
+		StrictPending: true,
+	}
+}
+
+// userURI and roomURI are MIMI's names of people and rooms: in place of a
+// domain, which may change, stands the network's id.
+func (c *Client) userURI(u identity.UserID) string {
+	return "mimi://" + c.device.Network.String() + "/u/" + u.String()
+}
+
+func (c *Client) roomURI(id room.ID) string {
+	return fmt.Sprintf("mimi://%s/r/%x", c.device.Network, id[:])
+}
+
+func apiCode(err error) api.Code {
+	if e, ok := errors.AsType[*api.Error](err); ok {
+		return e.Code
+	}
+	return ""
+}

@@ -1,0 +1,573 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+
+	"sconce/api"
+	"sconce/identity"
+	"sconce/mls"
+	"sconce/room"
+)
+
+// plan is what a commit shall do. It is worked out anew for every attempt: who
+// loses a race keeps the intent, not the bytes.
+type plan struct {
+	change  room.Change
+	state   []byte // new encoded room state
+	adds    []*mls.KeyPackage
+	removes []mls.LeafIndex
+	path    bool // renew keys, though nothing asks for it
+}
+
+func (p *plan) empty() bool {
+	return len(p.change.Set) == 0 && len(p.change.Remove) == 0 && p.state == nil && len(p.adds) == 0 && len(p.removes) == 0 && !p.path
+}
+
+// maxAttempts is how often a commit is made anew after losing a race.
+const maxAttempts = 10
+
+// commit carries a change into a room: it makes the commit, saves it, sends
+// it, and reads the log until the commit is met there. build is called with
+// c.mu held, for every attempt; an empty plan ends it. The caller has the turn.
+func (c *Client) commit(ctx context.Context, r *roomState, build func(*roomState, *mls.Group) (*plan, error)) error {
+	for range maxAttempts {
+		if err := c.readRoom(ctx, r); err != nil {
+			return err
+		}
+		staged, made, err := c.stage(r, build)
+		if missing, ok := errors.AsType[*room.MissingLogsError](err); ok {
+			if err := c.fetchNeeds(ctx, missing); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil || staged == nil {
+			return err
+		}
+		err = c.resend(ctx, r, staged)
+		if err != nil {
+			return err
+		}
+		won, err := c.won(r, staged)
+		if won && made || err != nil {
+			return err
+		}
+	}
+	return errors.New("others keep changing this room at the same moment; try again")
+}
+
+// won tells whether a commit of one's own was met in the log.
+func (c *Client) won(r *roomState, s *stagedRecord) (bool, error) {
+	req, err := s.request()
+	if err != nil {
+		return false, err
+	}
+	if err := c.lock(); err != nil {
+		return false, err
+	}
+	defer c.mu.Unlock()
+	return r.won == req.ID, nil
+}
+
+// stage makes a commit and saves it with what it takes to merge it, before it
+// can leave. One is in flight at a time: an earlier one is given instead, and
+// made is then false.
+func (c *Client) stage(r *roomState, build func(*roomState, *mls.Group) (*plan, error)) (s *stagedRecord, made bool, err error) {
+	if err := c.lock(); err != nil {
+		return nil, false, err
+	}
+	defer c.mu.Unlock()
+	switch {
+	case r.Left:
+		return nil, false, errors.New("this device is no longer in this room")
+	case r.Stuck != "" || !r.caughtUp:
+		return nil, false, fmt.Errorf("%w: this device is about to rejoin the room; try again in a moment", errRoom)
+	}
+	g, err := c.openGroup(r)
+	if err != nil {
+		return nil, false, err
+	}
+	if g == nil {
+		return nil, false, fmt.Errorf("%w: this device is still on its way into the room; try again in a moment", errRoom)
+	}
+	if s, err := c.loadStaged(r); s != nil || err != nil {
+		return s, false, err
+	}
+	p, err := build(r, g)
+	if err != nil || p == nil || p.empty() && len(g.Pending()) == 0 {
+		return nil, false, err
+	}
+	s, err = c.stagePlan(r, g, p)
+	return s, true, err
+}
+
+func (c *Client) stagePlan(r *roomState, g *mls.Group, p *plan) (*stagedRecord, error) {
+	proposals, err := c.proposals(r, g, p)
+	if err != nil {
+		return nil, err
+	}
+	s, err := g.Commit(mls.CommitOptions{Proposals: proposals, ForcePath: p.path}, timeOf(c.now()))
+	if err != nil {
+		return nil, fmt.Errorf("making the change: %w", err)
+	}
+	gi, err := s.GroupInfo()
+	if err != nil {
+		return nil, fmt.Errorf("making the change: %w", err)
+	}
+	part := &api.CommitPart{GroupInfo: gi.Bytes()}
+	for _, kp := range p.adds {
+		w, err := welcomePart(s, kp)
+		if err != nil {
+			return nil, err
+		}
+		part.Welcomes = append(part.Welcomes, w)
+	}
+	req := &api.AppendRequest{Room: r.id, Generation: r.Generation, Keep: api.KeepMonth, Message: s.Message(), Commit: part}
+	return c.saveStaged(r, req, &stagedRecord{Commit: s.Bytes(), State: p.state})
+}
+
+func welcomePart(s *mls.StagedCommit, kp *mls.KeyPackage) (api.WelcomePart, error) {
+	ref, err := kp.Ref()
+	if err != nil {
+		return api.WelcomePart{}, err
+	}
+	cred, err := room.CredentialOf(kp.Leaf)
+	if err != nil {
+		return api.WelcomePart{}, err
+	}
+	return api.WelcomePart{Device: api.DeviceID(cred.Device), Welcome: s.WelcomeFor(ref)}, nil
+}
+
+// saveStaged stores a commit that is about to leave. The caller holds c.mu.
+func (c *Client) saveStaged(r *roomState, req *api.AppendRequest, s *stagedRecord) (*stagedRecord, error) {
+	_, _ = rand.Read(req.ID[:]) // never fails
+	var err error
+	if s.Request, err = api.Marshal(req); err != nil {
+		return nil, err
+	}
+	b := c.batch()
+	b.putErasable(r.keyOf(prefixStaged), encodeRecord(s))
+	c.saveRoom(b, r)
+	if r.group != nil {
+		c.saveGroup(b, r)
+	}
+	if err := b.apply(); err != nil {
+		return nil, err
+	}
+	r.staged = s
+	return s, nil
+}
+
+// proposals turns a plan into the proposals of a commit. Devices that their
+// owner removed go along with any commit that touches that person, and people
+// whose last device leaves stop being participants.
+func (c *Client) proposals(r *roomState, g *mls.Group, p *plan) ([]mls.Proposal, error) {
+	var out []mls.Proposal
+	gone := map[mls.LeafIndex]bool{}
+	selfGone := map[mls.LeafIndex]bool{}
+	for _, v := range g.Pending() {
+		switch q := v.Proposal.(type) {
+		case *mls.Remove:
+			gone[q.Removed] = true
+		case *mls.SelfRemove:
+			gone[mls.LeafIndex(v.Sender.Index)] = true
+			selfGone[mls.LeafIndex(v.Sender.Index)] = true
+		}
+	}
+	for _, l := range p.removes {
+		if !gone[l] {
+			gone[l] = true
+			out = append(out, &mls.Remove{Removed: l})
+		}
+	}
+	change := p.change
+	change.Remove = append(slices.Clone(change.Remove), c.leavers(r, g, gone, selfGone, change)...)
+	if len(change.Set)+len(change.Remove) > 0 {
+		out = append(out, change.Proposal())
+	}
+	if p.state != nil {
+		hash, err := stateHash(p.state)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, room.StateProposal(hash))
+	}
+	for _, kp := range p.adds {
+		out = append(out, &mls.Add{KeyPackage: kp})
+	}
+	return out, nil
+}
+
+// leavers lists the people whose last leaf removes itself in this commit.
+func (c *Client) leavers(r *roomState, g *mls.Group, gone, selfGone map[mls.LeafIndex]bool, change room.Change) []identity.UserID {
+	staying := map[identity.UserID]bool{}
+	leaving := map[identity.UserID]bool{}
+	for i, leaf := range g.Members() {
+		cred, err := room.CredentialOf(leaf)
+		if err != nil {
+			continue
+		}
+		staying[cred.User] = staying[cred.User] || !gone[i]
+		leaving[cred.User] = leaving[cred.User] || selfGone[i]
+	}
+	var out []identity.UserID
+	for _, q := range r.participants().List {
+		if leaving[q.User] && !staying[q.User] && !slices.Contains(change.Remove, q.User) {
+			out = append(out, q.User)
+		}
+	}
+	return out
+}
+
+// resend sends the commit in flight, again if need be: the server answers a
+// repeat as it did the first time.
+func (c *Client) resend(ctx context.Context, r *roomState, s *stagedRecord) error {
+	req, err := s.request()
+	if err != nil {
+		return err
+	}
+	resp, err := authed(ctx, c, api.Append, req)
+	code := apiCode(err)
+	if err != nil && (code == "" || code == api.Unavailable || code == api.RateLimited || code == api.Unauthenticated) {
+		return fmt.Errorf("sending a change: %w", err) // it stays, and is sent again
+	}
+	if err == nil {
+		if err := c.lock(); err != nil {
+			return err
+		}
+		r.last = max(r.last, resp.Seq)
+		c.mu.Unlock()
+		if s.Join {
+			// The window of this device begins with the commit: ask where.
+			if err := c.listRooms(ctx); err != nil {
+				return err
+			}
+		}
+		return c.readRoom(ctx, r)
+	}
+	if lockErr := c.lock(); lockErr != nil {
+		return lockErr
+	}
+	if r.staged == s {
+		b := c.batch()
+		c.dropStaged(b, r)
+		if applyErr := b.apply(); applyErr != nil {
+			c.mu.Unlock()
+			return applyErr
+		}
+	}
+	c.mu.Unlock()
+	if code == api.Stale || code == api.Conflict {
+		if s.Join {
+			return nil // the next round begins anew
+		}
+		return c.readOn(ctx, r)
+	}
+	return fmt.Errorf("%w: the server refused a change: %w", errRoom, err)
+}
+
+// settle commits what is pending, and takes out devices whose owner has
+// removed them. It says whether it did something. The caller has the turn.
+func (c *Client) settle(ctx context.Context, r *roomState) (moved bool, err error) {
+	if err := c.lock(); err != nil {
+		return false, err
+	}
+	g, err := c.openGroup(r)
+	if err != nil || g == nil {
+		c.mu.Unlock()
+		return false, err
+	}
+	p := c.evictions(r, g)
+	todo := !p.empty() || len(g.Pending()) > 0
+	if c.ownLeaving(g) {
+		todo = false // whoever goes can't commit it
+	}
+	c.mu.Unlock()
+	if !todo {
+		return false, nil
+	}
+	return true, c.commit(ctx, r, func(r *roomState, g *mls.Group) (*plan, error) { return c.evictions(r, g), nil })
+}
+
+// ownLeaving reports whether this member's own removal is pending.
+func (c *Client) ownLeaving(g *mls.Group) bool {
+	return slices.ContainsFunc(g.Pending(), func(v mls.ProposalView) bool {
+		switch q := v.Proposal.(type) {
+		case *mls.SelfRemove:
+			return v.Sender.Type == mls.SenderMember && mls.LeafIndex(v.Sender.Index) == g.Own()
+		case *mls.Remove:
+			return q.Removed == g.Own()
+		}
+		return false
+	})
+}
+
+// evictions plans the removal of devices that their person's log, as it is
+// known here, has removed, and raises that person's pin to where it says so.
+func (c *Client) evictions(r *roomState, g *mls.Group) *plan {
+	p := &plan{}
+	people := r.participants()
+	raised := map[identity.UserID]bool{}
+	for i, leaf := range g.Members() {
+		cred, err := room.CredentialOf(leaf)
+		if err != nil || i == g.Own() {
+			continue
+		}
+		log := c.knownLog(cred.User)
+		q, ok := people.Find(cred.User)
+		if log == nil || !ok || log.Length() <= q.Pin.Length {
+			continue
+		}
+		if stands, err := room.Stands(log, log.Pin(), cred); stands || err != nil {
+			continue
+		}
+		p.removes = append(p.removes, i)
+		if !raised[cred.User] {
+			raised[cred.User] = true
+			q.Pin = log.Pin()
+			p.change.Set = append(p.change.Set, q)
+		}
+	}
+	return p
+}
+
+// joinExternal brings this device into a room by its own commit: a room whose
+// participant its person is, or one in which it got stuck. The caller has the
+// turn.
+func (c *Client) joinExternal(ctx context.Context, r *roomState) error {
+	resp, err := authed(ctx, c, api.ReadGroupInfo, &api.ReadGroupInfoRequest{Room: r.id})
+	if code := apiCode(err); code == api.Forbidden || code == api.NotFound {
+		return c.shutOut(r)
+	}
+	if err != nil {
+		return fmt.Errorf("reading how to join: %w", err)
+	}
+	gi, err := mls.ParseGroupInfo(resp.GroupInfo)
+	if err != nil {
+		return fmt.Errorf("%w: joining: %w", errRoom, err)
+	}
+	id, generation, err := room.ParseGroupID(gi.Context.GroupID)
+	if err != nil || id != r.id || generation != resp.Generation {
+		return fmt.Errorf("%w: the server gave another room's group", errRoom)
+	}
+	if err := room.CheckContext(&gi.Context, c.device.Sender); err != nil {
+		return fmt.Errorf("%w: joining: %w", errRoom, err)
+	}
+	people, err := room.ParticipantsOf(&gi.Context)
+	if err != nil {
+		return fmt.Errorf("%w: joining: %w", errRoom, err)
+	}
+	if err := c.fetchLogs(ctx, append(usersOf(people), c.device.User)); err != nil {
+		return err
+	}
+	if err := c.learnNames(ctx, usersOf(people)); err != nil {
+		return err
+	}
+	staged, err := c.stageJoin(r, resp, gi, people)
+	if err != nil {
+		return err
+	}
+	return c.resend(ctx, r, staged)
+}
+
+// shutOut notes that this person is not in a room any more.
+func (c *Client) shutOut(r *roomState) error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	b := c.batch()
+	c.failOutbox(b, r, "you are no longer in this room")
+	if err := c.replaceGroup(b, r, nil); err != nil {
+		return err
+	}
+	r.Left, r.Stuck = true, ""
+	c.saveRoom(b, r)
+	c.roomEvent(b, r)
+	return b.apply()
+}
+
+func (c *Client) stageJoin(r *roomState, resp *api.ReadGroupInfoResponse, gi *mls.GroupInfo, people room.Participants) (*stagedRecord, error) {
+	if err := c.lock(); err != nil {
+		return nil, err
+	}
+	defer c.mu.Unlock()
+	if err := c.checkRejoin(r, resp.Generation, people); err != nil {
+		return nil, err
+	}
+	public, err := mls.NewPublicGroup(c.mlsConfig(), gi, resp.Tree, timeOf(c.now()))
+	if err != nil {
+		return nil, fmt.Errorf("%w: joining: %w", errRoom, err)
+	}
+	if err := room.CheckMembers(&gi.Context, public.Members(), c.knownLog); err != nil {
+		return nil, fmt.Errorf("%w: joining: %w", errRoom, err)
+	}
+	signer, err := c.signer()
+	if err != nil {
+		return nil, err
+	}
+	o := mls.ExternalOptions{Capabilities: mls.DefaultCapabilities()}
+	for i, leaf := range public.Members() {
+		if cred, err := room.CredentialOf(leaf); err == nil && cred.Device == c.deviceID() {
+			o.Resync = &i
+		}
+	}
+	for _, raw := range resp.Pending {
+		m, err := mls.ParseMessage(raw)
+		if err != nil || !m.IsSelfRemove() {
+			return nil, fmt.Errorf("%w: a member has to take a removed device out of the room first", errRoom)
+		}
+		o.Pending = append(o.Pending, raw)
+	}
+	change, err := c.ownPin(people)
+	if err != nil {
+		return nil, err
+	}
+	if change != nil {
+		o.Proposals = append(o.Proposals, change.Proposal())
+	}
+	s, err := mls.JoinExternal(c.mlsConfig(), gi, resp.Tree, signer, o, timeOf(c.now()))
+	if err != nil {
+		return nil, fmt.Errorf("%w: joining: %w", errRoom, err)
+	}
+	next, err := s.GroupInfo()
+	if err != nil {
+		return nil, err
+	}
+	req := &api.AppendRequest{Room: r.id, Generation: resp.Generation, Keep: api.KeepMonth, Message: s.Message(),
+		Commit: &api.CommitPart{GroupInfo: next.Bytes()}}
+	return c.saveStaged(r, req, &stagedRecord{Commit: s.Bytes(), Join: true})
+}
+
+// ownPin raises this person's pin to where their log admits this device.
+func (c *Client) ownPin(people room.Participants) (*room.Change, error) {
+	q, ok := people.Find(c.device.User)
+	log := c.knownLog(c.device.User)
+	if !ok || log == nil {
+		return nil, fmt.Errorf("%w: you do not participate in this room", errRoom)
+	}
+	if log.Length() <= q.Pin.Length {
+		return nil, nil
+	}
+	if v, err := log.View(q.Pin); err == nil && v.Active(c.deviceID()) {
+		return nil, nil
+	}
+	q.Pin = log.Pin()
+	return &room.Change{Set: []room.Participant{q}}, nil
+}
+
+// checkRejoin makes sure that nobody is asked to fall behind what this device
+// has seen of the room: pins and generations never go back.
+func (c *Client) checkRejoin(r *roomState, generation uint32, people room.Participants) error {
+	if generation < r.Generation {
+		return fmt.Errorf("%w: the server gave an earlier generation of the room", errRoom)
+	}
+	for _, old := range r.participants().List {
+		q, ok := people.Find(old.User)
+		if !ok {
+			continue
+		}
+		log := c.knownLog(q.User)
+		if log == nil {
+			continue
+		}
+		v, err := log.View(q.Pin)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errRoom, err)
+		}
+		if err := v.Extends(old.Pin); err != nil {
+			return fmt.Errorf("%w: the room forgot devices that it knew: %w", errRoom, err)
+		}
+	}
+	return nil
+}
+
+// welcomed enters a room by a Welcome. The caller has the turn.
+func (c *Client) welcomed(ctx context.Context, e *api.Entry) error {
+	var w api.WelcomeEntry
+	if err := api.Unmarshal(e.Message, &w); err != nil {
+		return err
+	}
+	m, err := mls.ParseMessage(w.Welcome)
+	if err != nil {
+		return err
+	}
+	tree, err := authed(ctx, c, api.ReadTree, &api.ReadTreeRequest{Tree: w.Tree})
+	if err != nil {
+		return fmt.Errorf("reading the ratchet tree: %w", err)
+	}
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	for _, ref := range m.NewMembers() {
+		raw, err := c.vault.Get(key(prefixKey, ref))
+		if err != nil {
+			return err
+		}
+		if raw == nil {
+			continue
+		}
+		var k keyRecord
+		if err := decodeRecord(raw, &k); err != nil {
+			return err
+		}
+		return c.enter(&w, m, ref, &k, tree.Tree)
+	}
+	return errors.New("a Welcome for a key package that this device does not hold")
+}
+
+// enter joins the group of a Welcome and saves it; the key package's private
+// half is erased in the same step.
+func (c *Client) enter(w *api.WelcomeEntry, m *mls.Message, ref []byte, k *keyRecord, tree []byte) error {
+	kp, err := mls.ParseKeyPackage(k.KeyPackage)
+	if err != nil {
+		return err
+	}
+	secrets, err := mls.ParseKeyPackageSecrets(k.Secrets)
+	if err != nil {
+		return err
+	}
+	g, err := mls.Join(c.mlsConfig(), m, kp, secrets, tree, timeOf(c.now()))
+	if err != nil {
+		return fmt.Errorf("joining by Welcome: %w", err)
+	}
+	id, generation, err := room.ParseGroupID(g.Context().GroupID)
+	if err != nil || id != room.ID(w.Room) || generation != w.Generation {
+		return errors.New("a Welcome for another room than the server says")
+	}
+	if err := room.CheckContext(g.Context(), c.device.Sender); err != nil {
+		return err
+	}
+	people, err := room.ParticipantsOf(g.Context())
+	if err != nil {
+		return err
+	}
+	r, ok := c.rooms[id]
+	if !ok {
+		r = &roomState{id: id}
+		c.rooms[id] = r
+	}
+	if r.Cursor >= w.Seq {
+		return errors.New("a Welcome to what this device has left behind")
+	}
+	r.Kind, r.Generation, r.Made = people.Kind, generation, true
+	r.Cursor, r.Hash, r.Acked = w.Seq, w.Hash, w.Seq
+	r.last = max(r.last, w.Seq)
+	b := c.batch()
+	c.dropStaged(b, r)
+	if err := c.replaceGroup(b, r, g); err != nil {
+		return err
+	}
+	if !k.LastResort {
+		b.delete(key(prefixKey, ref))
+	}
+	b.put(r.keyOf(prefixHash, u64(r.Cursor)), r.Hash[:])
+	c.saveRoom(b, r)
+	c.roomEvent(b, r)
+	return b.apply()
+}

@@ -1,0 +1,372 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"sconce/api"
+	"sconce/content"
+	"sconce/mls"
+	"sconce/room"
+)
+
+// maxQueued bounds a room's outbox.
+const maxQueued = 10_000
+
+func (c *Client) loadOutboxes() error {
+	return c.scan([]byte{prefixOutbox}, func(k, v []byte) error {
+		r, ok := c.rooms[room.ID(k[:16])]
+		if !ok {
+			return nil
+		}
+		o := &outboxEntry{number: binary.BigEndian.Uint64(k[16:])}
+		r.outbox = append(r.outbox, o)
+		return decodeRecord(v, &o.outboxRecord)
+	})
+}
+
+// enqueue puts a message into a room's outbox. Its append id and salt stay
+// whatever happens to it.
+func (c *Client) enqueue(b *batch, r *roomState, m *content.Message) (*outboxEntry, error) {
+	if len(r.outbox) >= maxQueued {
+		return nil, fmt.Errorf("%d messages wait to be sent to this room already", len(r.outbox))
+	}
+	raw, err := m.Encode()
+	if err != nil {
+		return nil, err
+	}
+	o := &outboxEntry{outboxRecord: outboxRecord{Message: raw, Time: c.now()}}
+	_, _ = rand.Read(o.ID[:]) // never fails
+	if n := len(r.outbox); n > 0 {
+		o.number = r.outbox[n-1].number + 1
+	}
+	r.outbox = append(r.outbox, o)
+	c.saveOutbox(b, r, o)
+	return o, nil
+}
+
+func (c *Client) saveOutbox(b *batch, r *roomState, o *outboxEntry) {
+	b.putErasable(r.keyOf(prefixOutbox, u64(o.number)), encodeRecord(&o.outboxRecord))
+}
+
+func (c *Client) dropOutbox(b *batch, r *roomState, o *outboxEntry) {
+	b.delete(r.keyOf(prefixOutbox, u64(o.number)))
+	r.outbox = slices.DeleteFunc(r.outbox, func(x *outboxEntry) bool { return x == o })
+}
+
+// failOutbox marks everything that waits as never to be sent.
+func (c *Client) failOutbox(b *batch, r *roomState, why string) {
+	for _, o := range slices.Clone(r.outbox) {
+		c.failOne(b, r, o, why)
+	}
+}
+
+func (c *Client) failOne(b *batch, r *roomState, o *outboxEntry, why string) {
+	o.Failed = why
+	v, shown := c.queuedView(r, o)
+	if !shown {
+		c.dropOutbox(b, r, o)
+		return
+	}
+	c.saveOutbox(b, r, o)
+	b.event(Event{Message: &v})
+}
+
+// Send puts a message on its way. When it returns the message is saved, and
+// goes out by itself, once, whatever happens.
+func (c *Client) Send(id string, d Draft) (MessageView, error) {
+	if d.Text == "" {
+		return MessageView{}, errors.New("there is nothing to send")
+	}
+	if d.Expire < 0 || d.Burn < 0 || d.Expire > content.MaxTimer || d.Burn > content.MaxTimer {
+		return MessageView{}, fmt.Errorf("a timer is from 1 second to %d days", content.MaxTimer/86400)
+	}
+	m := content.Text(d.Text)
+	if d.ReplyTo != "" {
+		target, err := parseMessageID(d.ReplyTo)
+		if err != nil {
+			return MessageView{}, err
+		}
+		m = content.Reply(target, d.Text)
+	}
+	if err := c.lock(); err != nil {
+		return MessageView{}, err
+	}
+	defer c.mu.Unlock()
+	r, err := c.writable(id)
+	if err != nil {
+		return MessageView{}, err
+	}
+	s := r.state()
+	m.SetTimers(content.Timers{Expire: shorter(uint32(d.Expire), s.Expire), Burn: shorter(uint32(d.Burn), s.Burn)})
+	return c.post(r, m)
+}
+
+// shorter gives the shorter of two timers, where 0 is none.
+func shorter(a, b uint32) uint32 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// writable finds a room that takes messages from this device.
+func (c *Client) writable(id string) (*roomState, error) {
+	r, err := c.findRoom(id)
+	switch {
+	case err != nil:
+		return nil, err
+	case r.Left:
+		return nil, errors.New("this device is no longer in this room")
+	}
+	for _, q := range r.participants().List {
+		if c.trust(q.User) == Changed {
+			return nil, fmt.Errorf("the identity of %s changed in a way that can't be true: compare safety numbers (\"verify\") before you write here", c.nameOf(q.User))
+		}
+	}
+	return r, nil
+}
+
+func (c *Client) post(r *roomState, m *content.Message) (MessageView, error) {
+	b := c.batch()
+	o, err := c.enqueue(b, r, m)
+	if err != nil {
+		return MessageView{}, err
+	}
+	v, shown := c.queuedView(r, o)
+	if shown {
+		b.event(Event{Message: &v})
+	}
+	if err := b.apply(); err != nil {
+		return MessageView{}, err
+	}
+	c.kick()
+	return v, nil
+}
+
+// React puts an emoji under a message.
+func (c *Client) React(id, message, emoji string) error {
+	return c.postAbout(id, message, func(t content.ID) *content.Message { return content.Reaction(t, emoji) })
+}
+
+// Unreact takes a reaction of one's own back.
+func (c *Client) Unreact(id, message, reaction string) error {
+	x, err := parseMessageID(reaction)
+	if err != nil {
+		return err
+	}
+	return c.postAbout(id, message, func(t content.ID) *content.Message { return content.Unreact(t, x) })
+}
+
+// Edit gives a message of one's own a new text. The timers of the message stay.
+func (c *Client) Edit(id, message, text string) error {
+	if text == "" {
+		return errors.New("there is nothing to say; delete the message instead")
+	}
+	return c.postOwn(id, message, func(t content.ID) *content.Message { return content.Edit(t, text) })
+}
+
+// Delete takes a message of one's own back on every device.
+func (c *Client) Delete(id, message string) error {
+	return c.postOwn(id, message, content.Delete)
+}
+
+func (c *Client) postOwn(id, message string, make func(content.ID) *content.Message) error {
+	return c.postChecked(id, message, func(it *itemRecord) error {
+		if it.User != c.device.User {
+			return errors.New("only the author of a message can change it")
+		}
+		return nil
+	}, make)
+}
+
+func (c *Client) postAbout(id, message string, make func(content.ID) *content.Message) error {
+	return c.postChecked(id, message, func(*itemRecord) error { return nil }, make)
+}
+
+// postChecked posts something about a message that stands here. What it says
+// lives no longer than the message it is about.
+func (c *Client) postChecked(id, message string, check func(*itemRecord) error, make func(content.ID) *content.Message) error {
+	target, err := parseMessageID(message)
+	if err != nil {
+		return err
+	}
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	r, err := c.writable(id)
+	if err != nil {
+		return err
+	}
+	b := c.batch()
+	seq, ok, err := c.seen(b, r, target)
+	if err != nil {
+		return err
+	}
+	var it *itemRecord
+	if ok {
+		if it, err = c.readItem(b, r, seq); err != nil {
+			return err
+		}
+	}
+	if it == nil || it.Kind == kindNotice || it.Kind == kindGap {
+		return errors.New("there is no such message here")
+	}
+	if err := check(it); err != nil {
+		return err
+	}
+	m := make(target)
+	if it.Expires != 0 {
+		m.SetTimers(content.Timers{Expire: uint32(max(1, (it.Expires-c.now())/1000))})
+	}
+	_, err = c.post(r, m)
+	return err
+}
+
+// resendState tells the newly added the room's name and settings, which the
+// server can't.
+func (c *Client) resendState(b *batch, r *roomState) error {
+	if r.Kind != room.Group || !r.stateKnown() {
+		return nil
+	}
+	s := r.state()
+	m, err := content.Room(&s)
+	if err != nil {
+		return err
+	}
+	_, err = c.enqueue(b, r, m)
+	return err
+}
+
+// answer tells a newcomer the room's state, when this device's moment has come
+// and nobody else did.
+func (c *Client) answer(r *roomState) error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	if r.Answer == 0 || r.Answer > c.now() {
+		return nil
+	}
+	r.Answer = 0
+	b := c.batch()
+	c.saveRoom(b, r)
+	if err := c.resendState(b, r); err != nil {
+		return err
+	}
+	return b.apply()
+}
+
+// flushBatch is how many messages are encrypted and saved in one go.
+const flushBatch = 64
+
+// flush sends what waits in a room's outbox, in order. It stops, without an
+// error, when the room has to move on first. The caller has the turn.
+func (c *Client) flush(ctx context.Context, r *roomState) error {
+	for {
+		requests, err := c.encryptQueued(r)
+		if err != nil || len(requests) == 0 {
+			return err
+		}
+		for _, q := range requests {
+			if _, err := authed(ctx, c, api.Append, q.req); err != nil {
+				if err := c.refused(r, q.entry, err); err != nil {
+					return err
+				}
+				break // of the rest, what may still go is encrypted again
+			}
+			if err := c.lock(); err != nil {
+				return err
+			}
+			q.entry.sent = true
+			c.mu.Unlock()
+		}
+	}
+}
+
+type queued struct {
+	entry *outboxEntry
+	req   *api.AppendRequest
+}
+
+// encryptQueued encrypts the next messages and saves the ratchet before any of
+// them can leave: a key is used once, also over a crash.
+func (c *Client) encryptQueued(r *roomState) ([]queued, error) {
+	if err := c.lock(); err != nil {
+		return nil, err
+	}
+	defer c.mu.Unlock()
+	if !r.caughtUp || r.Stuck != "" || r.Left || !r.Made {
+		return nil, nil
+	}
+	g, err := c.openGroup(r)
+	if g == nil || err != nil {
+		return nil, err
+	}
+	b := c.batch()
+	var out []queued
+	for _, o := range r.outbox {
+		if o.sent || o.Failed != "" {
+			continue
+		}
+		f := content.Frame{Place: content.Place{Seq: r.Cursor, Hash: r.Hash}, Message: o.Message}
+		ct, err := g.Encrypt(nil, f.Bytes())
+		if errors.Is(err, mls.ErrPendingProposals) {
+			break // housekeeping commits them first
+		}
+		if err != nil {
+			return nil, fmt.Errorf("encrypting: %w", err)
+		}
+		if !o.Tried {
+			o.Tried = true
+			c.saveOutbox(b, r, o)
+		}
+		out = append(out, queued{o, &api.AppendRequest{Room: r.id, ID: o.ID, Generation: r.Generation, Keep: keepOf(o.Message), Message: ct}})
+		if len(out) == flushBatch {
+			break
+		}
+	}
+	if len(out) == 0 {
+		return nil, nil
+	}
+	c.saveGroup(b, r)
+	return out, b.apply()
+}
+
+// keepOf gives the keep class for a message: the server learns how long in
+// four steps, never the timer itself.
+func keepOf(raw []byte) api.Keep {
+	m, err := content.Decode(raw)
+	if err != nil {
+		return api.KeepMonth
+	}
+	t := m.Timers()
+	return api.KeepFor(int64(t.Expire) * 1000)
+}
+
+// refused decides what becomes of a message that the server did not take.
+func (c *Client) refused(r *roomState, o *outboxEntry, err error) error {
+	switch apiCode(err) {
+	case api.Stale:
+		return errStale
+	case api.Invalid, api.TooLarge, api.Conflict:
+		if lockErr := c.lock(); lockErr != nil {
+			return lockErr
+		}
+		defer c.mu.Unlock()
+		b := c.batch()
+		c.failOne(b, r, o, err.Error())
+		return b.apply()
+	case api.Forbidden, api.NotFound:
+		return fmt.Errorf("%w: %w", errRoom, err) // the log will tell that this device is out
+	}
+	return fmt.Errorf("sending: %w", err)
+}
+
+// errStale says that a room moved on: read its log, then try again.
+var errStale = errors.New("the room moved on")

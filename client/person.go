@@ -1,0 +1,379 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sconce/api"
+	"sconce/content"
+	"sconce/identity"
+	"sconce/room"
+)
+
+// knownLog gives the device log of a person as far as this device knows it, or
+// nil. It is room.Rules' source; the caller holds c.mu.
+func (c *Client) knownLog(u identity.UserID) *identity.Log {
+	if l, ok := c.logs[u]; ok {
+		return l
+	}
+	raw, err := c.vault.Get(key(prefixLog, u[:]))
+	if err != nil || raw == nil {
+		return nil
+	}
+	var entries [][]byte
+	if decodeRecord(raw, &entries) != nil {
+		return nil
+	}
+	l, err := identity.Open(c.device.Network, entries)
+	if err != nil {
+		c.log.Error("a stored device log does not verify", "err", err)
+		return nil
+	}
+	c.logs[u] = l
+	return l
+}
+
+// saveLog stores a log after it grew.
+func (c *Client) saveLog(b *batch, l *identity.Log) {
+	entries := make([][]byte, l.Length())
+	for i := range entries {
+		entries[i] = l.Entry(i).Marshal()
+	}
+	u := l.User()
+	c.logs[u] = l
+	b.put(key(prefixLog, u[:]), encodeRecord(entries))
+}
+
+// logBatch is how many logs are asked for at once.
+const logBatch = 100
+
+// fetchLogs brings the logs of these people up to date with the server. A log
+// that contradicts what is known marks its person as changed. The caller has
+// the network's turn and not c.mu.
+func (c *Client) fetchLogs(ctx context.Context, users []identity.UserID) error {
+	for part := range slices.Chunk(users, logBatch) {
+		for len(part) > 0 {
+			req := &api.LogsRequest{}
+			if err := c.lock(); err != nil {
+				return err
+			}
+			for _, u := range part {
+				q := api.LogQuery{User: u}
+				if l := c.knownLog(u); l != nil {
+					q.From = uint32(l.Length())
+				}
+				req.Logs = append(req.Logs, q)
+			}
+			c.mu.Unlock()
+			resp, err := authed(ctx, c, api.Logs, req)
+			if err != nil {
+				return fmt.Errorf("reading device logs: %w", err)
+			}
+			if part, err = c.takeLogs(part, resp.Logs); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// takeLogs adds slices of logs to what is known, and gives the people whose
+// logs are not complete yet.
+func (c *Client) takeLogs(asked []identity.UserID, slicesOf []api.LogSlice) (rest []identity.UserID, err error) {
+	if err := c.lock(); err != nil {
+		return nil, err
+	}
+	defer c.mu.Unlock()
+	b := c.batch()
+	for _, s := range slicesOf {
+		u := identity.UserID(s.User)
+		if !slices.Contains(asked, u) {
+			continue
+		}
+		l, err := c.extendLog(u, s)
+		if err != nil {
+			c.contradicted(b, u, err)
+			continue
+		}
+		if len(s.Entries) == 0 {
+			continue
+		}
+		c.saveLog(b, l)
+		if uint32(l.Length()) < s.Length {
+			rest = append(rest, u)
+		}
+	}
+	return rest, b.apply()
+}
+
+func (c *Client) extendLog(u identity.UserID, s api.LogSlice) (*identity.Log, error) {
+	l := c.knownLog(u)
+	if l == nil {
+		if s.From != 0 || len(s.Entries) == 0 {
+			return nil, errors.New("the server gave no beginning of a device log")
+		}
+		l, err := identity.Open(c.device.Network, s.Entries)
+		if err != nil {
+			return nil, err
+		}
+		if l.User() != u {
+			return nil, errors.New("the server gave somebody else's device log")
+		}
+		return l, nil
+	}
+	if int(s.From) != l.Length() && len(s.Entries) > 0 {
+		return nil, fmt.Errorf("the server gave entries from %d of a log known up to %d", s.From, l.Length())
+	}
+	if int(s.Length) < l.Length() {
+		return nil, errors.New("the server gave a shorter device log than it did before")
+	}
+	for _, e := range s.Entries {
+		if err := l.Append(e); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// contradicted notes that the server showed a log that can't be true.
+func (c *Client) contradicted(b *batch, u identity.UserID, err error) {
+	c.log.Warn("a device log contradicts what was known", "err", err)
+	p := c.person(u)
+	p.Changed = true
+	c.savePerson(b, u, p)
+	b.event(Event{Problem: fmt.Sprintf("The server shows a history of %s's devices that can't be true: %v. Do not trust what comes from there until you have compared safety numbers.", c.nameOf(u), err)})
+}
+
+func (c *Client) person(u identity.UserID) *personRecord {
+	p, ok := c.people[u]
+	if !ok {
+		p = &personRecord{}
+		c.people[u] = p
+	}
+	return p
+}
+
+func (c *Client) savePerson(b *batch, u identity.UserID, p *personRecord) {
+	b.put(key(prefixPerson, u[:]), encodeRecord(p))
+}
+
+// nameOf is what to call a person.
+func (c *Client) nameOf(u identity.UserID) string {
+	if u == c.device.User {
+		return c.device.Name
+	}
+	if p, ok := c.people[u]; ok && p.Name != "" {
+		return p.Name
+	}
+	return "somebody (" + u.String()[:8] + ")"
+}
+
+func (c *Client) trust(u identity.UserID) Trust {
+	p, ok := c.people[u]
+	switch {
+	case u == c.device.User:
+		return Verified
+	case ok && p.Changed:
+		return Changed
+	case ok && p.At != 0:
+		return Verified
+	}
+	return Unverified
+}
+
+func (c *Client) personView(u identity.UserID) PersonView {
+	v := PersonView{User: u.String(), Name: c.nameOf(u), Trust: c.trust(u), Me: u == c.device.User}
+	if l := c.knownLog(u); l != nil {
+		v.Devices = len(l.Devices())
+	}
+	return v
+}
+
+// People lists the people of the network whose names hold query, as the server
+// says. When the server can't be reached it lists those known here.
+func (c *Client) People(ctx context.Context, query string) ([]PersonView, error) {
+	if err := c.takeTurn(ctx); err != nil {
+		return nil, err
+	}
+	defer c.endTurn()
+	req := &api.PeopleRequest{Query: query}
+	var found []identity.UserID
+	for {
+		resp, err := authed(ctx, c, api.People, req)
+		if err != nil {
+			if apiCode(err) == "" {
+				return c.knownPeople(query)
+			}
+			return nil, fmt.Errorf("listing people: %w", err)
+		}
+		for _, p := range resp.People {
+			found = append(found, p.User)
+		}
+		if err := c.takePeople(resp.People); err != nil {
+			return nil, err
+		}
+		if resp.Next == "" || len(found) > 10_000 {
+			break
+		}
+		req.After = resp.Next
+	}
+	if err := c.lock(); err != nil {
+		return nil, err
+	}
+	defer c.mu.Unlock()
+	views := make([]PersonView, len(found))
+	for i, u := range found {
+		views[i] = c.personView(u)
+	}
+	return views, nil
+}
+
+func (c *Client) knownPeople(query string) ([]PersonView, error) {
+	if err := c.lock(); err != nil {
+		return nil, err
+	}
+	defer c.mu.Unlock()
+	var views []PersonView
+	for u := range c.people {
+		v := c.personView(u)
+		if strings.Contains(strings.ToLower(v.Name), strings.ToLower(query)) {
+			views = append(views, v)
+		}
+	}
+	slices.SortFunc(views, func(a, b PersonView) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.User, b.User))
+	})
+	return views, nil
+}
+
+// takePeople remembers names.
+func (c *Client) takePeople(list []api.Person) error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	b := c.batch()
+	for _, q := range list {
+		u := identity.UserID(q.User)
+		p := c.person(u)
+		if p.Name == q.Name || len(q.Name) > api.MaxName {
+			continue
+		}
+		p.Name = q.Name
+		c.savePerson(b, u, p)
+	}
+	return b.apply()
+}
+
+// learnNames asks the directory for the names of people met in rooms.
+func (c *Client) learnNames(ctx context.Context, users []identity.UserID) error {
+	var ask []api.UserID
+	if err := c.lock(); err != nil {
+		return err
+	}
+	for _, u := range users {
+		if p, ok := c.people[u]; (!ok || p.Name == "") && u != c.device.User {
+			ask = append(ask, u)
+		}
+	}
+	c.mu.Unlock()
+	for part := range slices.Chunk(ask, logBatch) {
+		resp, err := authed(ctx, c, api.People, &api.PeopleRequest{Users: part})
+		if err != nil {
+			return fmt.Errorf("reading names: %w", err)
+		}
+		if err := c.takePeople(resp.People); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Safety gives the safety number that this person shares with another.
+func (c *Client) Safety(ctx context.Context, user string) (SafetyView, error) {
+	u, err := identity.ParseUserID(user)
+	if err != nil {
+		return SafetyView{}, err
+	}
+	if err := c.refreshLog(ctx, u); err != nil {
+		return SafetyView{}, err
+	}
+	if err := c.lock(); err != nil {
+		return SafetyView{}, err
+	}
+	defer c.mu.Unlock()
+	return SafetyView{User: user, Name: c.nameOf(u), Trust: c.trust(u),
+		Number: identity.NewSafetyNumber(c.device.User, u).String()}, nil
+}
+
+// refreshLog makes sure that a person's log is known, from the server if it
+// can be reached.
+func (c *Client) refreshLog(ctx context.Context, u identity.UserID) error {
+	if err := c.takeTurn(ctx); err != nil {
+		return err
+	}
+	defer c.endTurn()
+	err := errors.Join(c.fetchLogs(ctx, []identity.UserID{u}), c.learnNames(ctx, []identity.UserID{u}))
+	if lockErr := c.lock(); lockErr != nil {
+		return lockErr
+	}
+	defer c.mu.Unlock()
+	if c.knownLog(u) != nil {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("there is no such person in this network")
+	}
+	return err
+}
+
+// MarkVerified records that safety numbers were compared and are the same, or
+// takes that back. One's other devices are told.
+func (c *Client) MarkVerified(ctx context.Context, user string, verified bool) error {
+	u, err := identity.ParseUserID(user)
+	if err != nil {
+		return err
+	}
+	if err := c.refreshLog(ctx, u); err != nil {
+		return err
+	}
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	b := c.batch()
+	note := content.Verified{User: u, Head: c.knownLog(u).Head(), At: uint64(c.now()), Withdrawn: !verified}
+	c.noteVerified(b, note)
+	if err := c.tellSelf(b, note); err != nil {
+		return err
+	}
+	c.kick()
+	return b.apply()
+}
+
+func (c *Client) noteVerified(b *batch, n content.Verified) {
+	u := identity.UserID(n.User)
+	p := c.person(u)
+	if int64(n.At) < p.At {
+		return
+	}
+	p.Verified, p.At = identity.Hash(n.Head), int64(n.At)
+	p.Changed = false
+	if n.Withdrawn {
+		p.Verified, p.At = identity.Hash{}, 0
+	}
+	c.savePerson(b, u, p)
+}
+
+// usersOf lists the people of a room.
+func usersOf(p room.Participants) []identity.UserID {
+	users := make([]identity.UserID, len(p.List))
+	for i, q := range p.List {
+		users[i] = q.User
+	}
+	return users
+}

@@ -1,0 +1,450 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"sconce/api"
+	"sconce/content"
+	"sconce/identity"
+	"sconce/mls"
+	"sconce/room"
+)
+
+// hashesKept is how many places of a log's running hash are kept to compare
+// with what senders saw.
+const hashesKept = 4096
+
+// gapError says that entries do not follow on what was processed.
+type gapError struct{ have, got uint64 }
+
+func (e *gapError) Error() string {
+	return fmt.Sprintf("the log goes on at %d, this device is at %d", e.got, e.have)
+}
+
+// process takes entries of a room's log into account, in order, all that it
+// can, and saves the outcome in one Apply. Entries it has seen are passed over.
+// A [*room.MissingLogsError] asks for device logs, and a [*gapError] says that
+// the entries do not follow; what came before is then saved.
+func (c *Client) process(r *roomState, entries []api.Entry) error {
+	b := c.batch()
+	var stop error
+	for i := range entries {
+		e := &entries[i]
+		if e.Seq <= r.Cursor {
+			continue
+		}
+		if e.Seq != r.Cursor+1 {
+			stop = &gapError{r.Cursor, e.Seq}
+			break
+		}
+		if stop = c.step(b, r, e); stop != nil {
+			break
+		}
+		r.Hash = api.Chain(r.Hash, e.Sum())
+		r.Cursor = e.Seq
+		b.put(r.keyOf(prefixHash, u64(e.Seq)), r.Hash[:])
+		if e.Seq > hashesKept {
+			b.delete(r.keyOf(prefixHash, u64(e.Seq-hashesKept)))
+		}
+	}
+	if r.group != nil {
+		c.saveGroup(b, r)
+	}
+	c.saveRoom(b, r)
+	c.roomEvent(b, r)
+	if err := b.apply(); err != nil {
+		return err
+	}
+	return stop
+}
+
+// step processes one entry. When it fails nothing has changed.
+func (c *Client) step(b *batch, r *roomState, e *api.Entry) error {
+	if _, err := c.openGroup(r); err != nil {
+		return err
+	}
+	if e.Sender == c.deviceID() && !e.Gone {
+		return c.ownEntry(b, r, e)
+	}
+	if e.Gone {
+		// Whose it was and whether it changed the keys cannot be known any more.
+		// It may even be this device's own, if its store is an old copy, so
+		// nothing goes out before it has fresh keys.
+		c.missed(b, r, e.Seq)
+		if r.Member && r.Stuck == "" {
+			r.Stuck = "what came while this device was away is gone"
+		}
+		return nil
+	}
+	if e.Kind == api.EntryGeneration {
+		return c.newGeneration(b, r, e)
+	}
+	if r.group == nil || r.Stuck != "" || e.Generation != r.Generation {
+		// On the way in, or waiting to rejoin: this is for others.
+		c.missed(b, r, e.Seq)
+		return nil
+	}
+	return c.foreignEntry(b, r, e)
+}
+
+// missed notes an entry that this device will never be able to read. Runs of
+// them show as one gap.
+func (c *Client) missed(b *batch, r *roomState, seq uint64) {
+	if r.Kind == room.Self || r.group == nil && !r.Left && r.Stuck == "" {
+		return
+	}
+	if it, err := c.readItem(b, r, seq-1); err == nil && it != nil && it.Kind == kindGap {
+		b.delete(r.keyOf(prefixItem, u64(seq-1)))
+	}
+	c.addItem(b, r, seq, &itemRecord{Time: c.now(), Kind: kindGap, Text: "messages are missing here"})
+}
+
+// foreignEntry processes an entry of somebody else's in the current group.
+func (c *Client) foreignEntry(b *batch, r *roomState, e *api.Entry) error {
+	m, err := mls.ParseMessage(e.Message)
+	if err != nil {
+		return c.cannotProcess(b, r, e, err)
+	}
+	ev, err := r.group.Process(m, timeOf(e.Time)) // the same for all, whenever they read it
+	if missing, ok := errors.AsType[*room.MissingLogsError](err); ok {
+		return missing
+	}
+	if err != nil {
+		return c.cannotProcess(b, r, e, err)
+	}
+	switch ev := ev.(type) {
+	case *mls.ApplicationMessage:
+		return c.message(b, r, e, ev)
+	case *mls.ProposalReceived:
+		return nil // pending; housekeeping commits it
+	case *mls.StagedCommit:
+		return c.mergeCommit(b, r, e, ev)
+	}
+	return nil
+}
+
+// cannotProcess decides what an entry means that does not process. A message
+// is skipped. A commit that this device can't open means that it must rejoin;
+// one that breaks a rule means that the server put into order what it should
+// have refused.
+func (c *Client) cannotProcess(b *batch, r *roomState, e *api.Entry, err error) error {
+	c.log.Info("entry can't be processed", "kind", e.Kind, "err", err)
+	switch e.Kind {
+	case api.EntryApplication:
+		return c.unreadable(b, r, arrival{seq: e.Seq, time: e.Time}, "this message could not be decrypted")
+	case api.EntryProposal:
+		return nil
+	}
+	if errors.Is(err, mls.ErrCannotDecrypt) {
+		r.Stuck = "a change of keys could not be opened here"
+		c.notice(b, r, e.Seq, e.Time, identity.UserID{}, "This device could not follow a change of keys and joins again.")
+		return nil
+	}
+	if _, ok := errors.AsType[*mls.EpochError](err); ok {
+		r.Stuck = "a change of keys is missing here"
+		return nil
+	}
+	r.Stuck = "a change that breaks the room's rules was put into order"
+	c.alarm(b, r, "The server let a change into this room that breaks its rules: %v. Compare safety numbers before you go on.", err)
+	return nil
+}
+
+// message delivers a decrypted message.
+func (c *Client) message(b *batch, r *roomState, e *api.Entry, m *mls.ApplicationMessage) error {
+	leaf := r.group.Member(m.Sender)
+	cred, err := room.CredentialOf(leaf)
+	if err != nil {
+		return c.cannotProcess(b, r, e, err)
+	}
+	a := arrival{seq: e.Seq, time: e.Time, user: cred.User}
+	if api.DeviceID(cred.Device) != e.Sender {
+		c.alarm(b, r, "The server named a wrong sender for a message.")
+	}
+	f, err := content.ParseFrame(m.Data)
+	if err != nil {
+		return c.unreadable(b, r, a, "a message in a form that this version can't read")
+	}
+	if err := c.checkPlace(b, r, e, f.Place); err != nil {
+		return err
+	}
+	msg, err := content.Decode(f.Message)
+	if err != nil {
+		return c.unreadable(b, r, a, "a message in a form that this version can't read")
+	}
+	if err := msg.CheckDate(timeOf(e.Time)); err != nil {
+		return c.unreadable(b, r, a, "a message with an impossible date")
+	}
+	return c.deliver(b, r, a, msg)
+}
+
+// checkPlace compares what the sender had seen of the log with what this
+// device has: that is how a server that drops, reorders or forks is caught.
+func (c *Client) checkPlace(b *batch, r *roomState, e *api.Entry, p content.Place) error {
+	if p.Seq >= e.Seq {
+		c.alarm(b, r, "The server delivered a message before what its sender had already seen.")
+		return nil
+	}
+	ours, ok, err := c.chainAt(b, r, p.Seq)
+	if err != nil {
+		return err
+	}
+	if ok && ours != p.Hash {
+		c.alarm(b, r, "The server shows this room differently to others: something was left out, moved or forked before place %d.", p.Seq+1)
+	}
+	return nil
+}
+
+// ownEntry meets an entry that this very device sent.
+func (c *Client) ownEntry(b *batch, r *roomState, e *api.Entry) error {
+	s, err := c.loadStaged(r)
+	if err != nil {
+		return err
+	}
+	if s != nil {
+		req, err := s.request()
+		if err != nil {
+			return err
+		}
+		if req.ID == e.ID && (s.Join || r.group != nil && r.Stuck == "") {
+			return c.mergeOwn(b, r, e, s)
+		}
+	}
+	for _, o := range r.outbox {
+		if o.ID != e.ID {
+			continue
+		}
+		if !o.Tried {
+			c.oldCopy(b, r) // it was encrypted by a later state of this store
+		}
+		return c.sentMessage(b, r, e, o)
+	}
+	if e.Kind == api.EntryProposal {
+		return c.ownProposal(b, r, e)
+	}
+	// This store does not know what this device once sent.
+	c.oldCopy(b, r)
+	c.missed(b, r, e.Seq)
+	return nil
+}
+
+// oldCopy notes that this device's store was put back to an old copy. Ratchet
+// keys that it holds were used, so nothing goes out before it has fresh ones.
+func (c *Client) oldCopy(b *batch, r *roomState) {
+	if r.Stuck != "" || !r.Member {
+		return
+	}
+	r.Stuck = "this device's store is an old copy"
+	c.saveRoom(b, r)
+	c.roomEvent(b, r)
+	b.event(Event{Problem: "This device's store was put back to an old copy. It joins its rooms again with fresh keys."})
+}
+
+// ownProposal takes a proposal of one's own into the group's pending ones.
+func (c *Client) ownProposal(b *batch, r *roomState, e *api.Entry) error {
+	if r.group == nil || r.Stuck != "" || e.Generation != r.Generation {
+		return nil
+	}
+	m, err := mls.ParseMessage(e.Message)
+	if err != nil {
+		return c.cannotProcess(b, r, e, err)
+	}
+	_, err = r.group.Process(m, timeOf(e.Time))
+	if err != nil && !errors.Is(err, mls.ErrOwnMessage) {
+		return c.cannotProcess(b, r, e, err)
+	}
+	return nil
+}
+
+// sentMessage moves a message from the outbox to its place in the timeline.
+func (c *Client) sentMessage(b *batch, r *roomState, e *api.Entry, o *outboxEntry) error {
+	msg, err := content.Decode(o.Message)
+	if err != nil {
+		return fmt.Errorf("own message: %w", err)
+	}
+	a := arrival{seq: e.Seq, time: e.Time, user: c.device.User, mine: true}
+	if err := c.deliver(b, r, a, msg); err != nil {
+		return err
+	}
+	c.dropOutbox(b, r, o)
+	return nil
+}
+
+// mergeOwn merges the own commit in flight, now that the log holds it.
+func (c *Client) mergeOwn(b *batch, r *roomState, e *api.Entry, s *stagedRecord) error {
+	defer c.dropStaged(b, r)
+	r.won = e.ID
+	if s.Join {
+		staged, err := mls.ParseStagedJoin(c.mlsConfig(), s.Commit)
+		if err != nil {
+			return err
+		}
+		g, err := staged.Group()
+		if err != nil {
+			return err
+		}
+		r.Generation = e.Generation
+		return c.replaceGroup(b, r, g)
+	}
+	staged, err := r.group.ParseStaged(s.Commit)
+	if err != nil {
+		return c.cannotProcess(b, r, e, err)
+	}
+	if s.State != nil {
+		r.State = s.State
+	}
+	if err := c.mergeCommit(b, r, e, staged); err != nil || s.State == nil || r.group == nil {
+		return err
+	}
+	return c.resendState(b, r)
+}
+
+// mergeCommit takes a verified commit that the log has put into order.
+func (c *Client) mergeCommit(b *batch, r *roomState, e *api.Entry, s *mls.StagedCommit) error {
+	before := r.participants()
+	view := s.View()
+	if err := r.group.Merge(s); err != nil {
+		return fmt.Errorf("merging: %w", err)
+	}
+	if st, err := c.loadStaged(r); err != nil {
+		return err
+	} else if st != nil && !s.Own() {
+		c.dropStaged(b, r) // made for an epoch that is over
+	}
+	by, err := room.CredentialOf(view.CommitterLeaf)
+	if err != nil {
+		return err
+	}
+	if r.group.Removed() {
+		if by.User == c.device.User && c.stillMine() {
+			r.Leaving = true // another device of this person leaves the room for all of them
+		}
+		c.notice(b, r, e.Seq, e.Time, by.User, "%s", c.removedText(r, by.User))
+		c.failOutbox(b, r, "this device is no longer in the room")
+		if err := c.replaceGroup(b, r, nil); err != nil {
+			return err
+		}
+		r.Left = true
+		return nil
+	}
+	if err := c.rememberParticipants(r); err != nil {
+		return err
+	}
+	c.tellChanges(b, r, e, before, r.participants(), by.User)
+	switch {
+	case view.External && !s.Own():
+		c.planAnswer(r, mls.LeafIndex(view.Committer.Index))
+	case s.Own() && len(view.Added) > 0:
+		return c.resendState(b, r)
+	}
+	return nil
+}
+
+// answerStep is how much longer each further member waits before it tells a
+// newcomer the room's state, in milliseconds. Whoever sees it told keeps quiet.
+const answerStep = 1500
+
+// planAnswer plans to tell a device that let itself in the room's name and
+// settings, which the server can't.
+func (c *Client) planAnswer(r *roomState, newcomer mls.LeafIndex) {
+	if r.Kind != room.Group || !r.stateKnown() {
+		return
+	}
+	rank := int64(0)
+	for i := range r.group.Members() {
+		if i == r.group.Own() {
+			break
+		}
+		if i != newcomer {
+			rank++
+		}
+	}
+	r.Answer = c.now() + rank*answerStep
+}
+
+// stillMine reports whether this device is one of its person's, as far as it knows.
+func (c *Client) stillMine() bool {
+	log := c.knownLog(c.device.User)
+	return log != nil && log.Active(c.deviceID())
+}
+
+func (c *Client) removedText(r *roomState, by identity.UserID) string {
+	if r.Leaving {
+		return "You left."
+	}
+	return "You were removed by " + c.nameOf(by) + "."
+}
+
+// tellChanges puts what a commit changed among the people into the timeline.
+func (c *Client) tellChanges(b *batch, r *roomState, e *api.Entry, before, after room.Participants, by identity.UserID) {
+	var text []string
+	for _, q := range after.List {
+		old, was := before.Find(q.User)
+		switch {
+		case !was:
+			text = append(text, fmt.Sprintf("%s was added by %s.", c.nameOf(q.User), c.nameOf(by)))
+		case old.Role != q.Role:
+			text = append(text, fmt.Sprintf("The role of %s was changed by %s.", c.nameOf(q.User), c.nameOf(by)))
+		case old.Pin != q.Pin:
+			text = append(text, fmt.Sprintf("The devices of %s changed.", c.nameOf(q.User)))
+		}
+	}
+	for _, q := range before.List {
+		if _, stays := after.Find(q.User); stays {
+			continue
+		}
+		if q.User == by {
+			text = append(text, c.nameOf(q.User)+" left.")
+		} else {
+			text = append(text, c.nameOf(q.User)+" left or was removed.")
+		}
+	}
+	for i, t := range text {
+		if i == 5 {
+			t = fmt.Sprintf("and %d more changes", len(text)-i)
+		}
+		if i > 5 {
+			break
+		}
+		text[i] = t
+	}
+	if len(text) > 0 {
+		c.notice(b, r, e.Seq, e.Time, by, "%s", joinText(text[:min(len(text), 6)]))
+	}
+}
+
+func joinText(parts []string) (s string) {
+	for i, p := range parts {
+		if i > 0 {
+			s += " "
+		}
+		s += p
+	}
+	return s
+}
+
+// newGeneration meets the beginning of a new MLS group for the room, which
+// this device has to join by itself.
+func (c *Client) newGeneration(b *batch, r *roomState, e *api.Entry) error {
+	if e.Generation != r.Generation+1 {
+		c.missed(b, r, e.Seq)
+		return nil
+	}
+	gi, err := mls.ParseGroupInfo(e.Message)
+	if err != nil {
+		return c.cannotProcess(b, r, e, err)
+	}
+	p, err := room.ParticipantsOf(&gi.Context)
+	if err != nil || !samePeople(p, r.participants()) {
+		c.alarm(b, r, "The server let a new generation of this room begin with other people.")
+		return nil
+	}
+	r.Generation = e.Generation
+	r.Stuck = "the room goes on with fresh keys for everybody"
+	return nil
+}
+
+func samePeople(a, b room.Participants) bool {
+	return slices.EqualFunc(a.List, b.List, func(x, y room.Participant) bool { return x.User == y.User && x.Role == y.Role })
+}

@@ -1,0 +1,202 @@
+package client
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"sconce/api"
+	"sconce/content"
+	"sconce/identity"
+	"sconce/room"
+)
+
+// Records of the vault. A key is one letter, then ids and numbers in fixed
+// widths, big-endian, so that ranges scan in order; a value is a version byte
+// and CBOR, or raw bytes where the comment says so. Keys hold no content.
+//
+//	d                            device: who and where this is
+//	l user                       device log of a person
+//	p user                       what is known of a person
+//	k ref                        private half of a key package (erasable)
+//	r room                       room
+//	g room record                MLS group, as mls hands it out (secrets erasable)
+//	s room                       own commit in flight (erasable)
+//	h room seq                   running hash of the room's log (raw)
+//	t room seq                   timeline item (erasable when it has a timer)
+//	i room message               where a message id stands: seq (raw)
+//	o room number                outbox entry (erasable)
+//	b room message               when a message that is not here yet began to burn elsewhere (raw)
+//	x time room seq              what expires when (raw, empty)
+//	n                            the latest time this device has known (raw)
+const (
+	prefixDevice  = 'd'
+	prefixLog     = 'l'
+	prefixPerson  = 'p'
+	prefixKey     = 'k'
+	prefixRoom    = 'r'
+	prefixGroup   = 'g'
+	prefixStaged  = 's'
+	prefixHash    = 'h'
+	prefixItem    = 't'
+	prefixIndex   = 'i'
+	prefixOutbox  = 'o'
+	prefixBurn    = 'b'
+	prefixExpiry  = 'x'
+	prefixTime    = 'n'
+	recordVersion = 1
+)
+
+var recordEncoding = func() cbor.EncMode {
+	m, err := cbor.CoreDetEncOptions().EncMode()
+	if err != nil {
+		panic(err) // constant options
+	}
+	return m
+}()
+
+func encodeRecord(v any) []byte {
+	b, err := recordEncoding.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("client: encoding %T: %v", v, err)) // our own plain structs always encode
+	}
+	return append([]byte{recordVersion}, b...)
+}
+
+func decodeRecord(b []byte, v any) error {
+	if len(b) == 0 || b[0] != recordVersion {
+		return errors.New("record was written by a later version of this program")
+	}
+	return cbor.Unmarshal(b[1:], v)
+}
+
+// key builds a record's key.
+func key(prefix byte, parts ...[]byte) []byte {
+	b := []byte{prefix}
+	for _, p := range parts {
+		b = append(b, p...)
+	}
+	return b
+}
+
+func u64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// after gives the first key behind all that begin with k.
+func after(k []byte) []byte {
+	end := append([]byte(nil), k...)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
+	}
+	return nil
+}
+
+// deviceRecord is who and where this device is.
+type deviceRecord struct {
+	Server     string             `cbor:"1,keyasint"`
+	Network    identity.NetworkID `cbor:"2,keyasint"`
+	NetworkKey []byte             `cbor:"3,keyasint"`
+	Sender     []byte             `cbor:"4,keyasint"` // the server's key as external sender
+	User       identity.UserID    `cbor:"5,keyasint"`
+	Name       string             `cbor:"6,keyasint"`
+	Secrets    []byte             `cbor:"7,keyasint"` // identity.DeviceSecrets
+	Entry      identity.Hash      `cbor:"8,keyasint"` // the log entry that admitted this device
+	Self       room.ID            `cbor:"9,keyasint"` // the self-group; zero: not made or found yet
+
+	// Until the server has taken this device in:
+	Pending *pendingJoin `cbor:"11,keyasint,omitempty"`
+}
+
+type pendingJoin struct {
+	Invite   []byte `cbor:"1,keyasint"` // the server's token
+	Genesis  []byte `cbor:"2,keyasint"`
+	Recovery string `cbor:"3,keyasint"`
+}
+
+// personRecord is what is known of a person beside their log.
+type personRecord struct {
+	Name     string        `cbor:"1,keyasint"`
+	Verified identity.Hash `cbor:"2,keyasint,omitempty"` // head of the log when safety numbers were compared
+	At       int64         `cbor:"3,keyasint,omitempty"`
+	Changed  bool          `cbor:"4,keyasint,omitempty"` // the server showed a log that contradicts ours
+}
+
+// keyRecord is the private half of a key package.
+type keyRecord struct {
+	KeyPackage []byte `cbor:"1,keyasint"`
+	Secrets    []byte `cbor:"2,keyasint"`
+	LastResort bool   `cbor:"3,keyasint,omitempty"`
+	Expires    int64  `cbor:"4,keyasint"`
+}
+
+// roomRecord is a room as this device stands in it.
+type roomRecord struct {
+	Kind       room.Kind `cbor:"1,keyasint"`
+	Generation uint32    `cbor:"2,keyasint"`
+	Cursor     uint64    `cbor:"3,keyasint"` // processed up to here
+	Hash       api.Hash  `cbor:"4,keyasint"` // the log's running hash there
+	Acked      uint64    `cbor:"5,keyasint"`
+	State      []byte    `cbor:"6,keyasint,omitempty"` // content.RoomState whose hash the group context has or had
+	Read       uint64    `cbor:"7,keyasint,omitempty"` // the person has seen up to here
+	Member     bool      `cbor:"8,keyasint,omitempty"` // this device has a leaf
+	Left       bool      `cbor:"9,keyasint,omitempty"` // it was taken out, or left
+	Leaving    bool      `cbor:"10,keyasint,omitempty"`
+	Stuck      string    `cbor:"11,keyasint,omitempty"` // why it must rejoin; empty: it need not
+	Alarm      string    `cbor:"12,keyasint,omitempty"`
+	Checked    bool      `cbor:"13,keyasint,omitempty"` // every leaf was checked against its person's log
+	Answer     int64     `cbor:"14,keyasint,omitempty"` // when to tell a newcomer the room's state; 0: no need
+	Made       bool      `cbor:"15,keyasint,omitempty"` // the server has it
+
+	// Wanted is whom the room's maker is still to bring in.
+	Wanted []identity.UserID `cbor:"17,keyasint,omitempty"`
+
+	// Participants at the last processed epoch, in room.Participants' encoding:
+	// what a rejoin must not fall behind.
+	Participants []byte `cbor:"16,keyasint,omitempty"`
+}
+
+// stagedRecord is an own commit between the moment it is made and the moment
+// it is met in the log, or found stale.
+type stagedRecord struct {
+	Request []byte `cbor:"1,keyasint"` // api.AppendRequest
+	Commit  []byte `cbor:"2,keyasint"` // mls.StagedCommit
+	Join    bool   `cbor:"3,keyasint,omitempty"`
+	State   []byte `cbor:"4,keyasint,omitempty"` // content.RoomState that it brings
+}
+
+// outboxRecord is a message that waits to stand in its room's log.
+type outboxRecord struct {
+	ID      api.AppendID `cbor:"1,keyasint"`
+	Message []byte       `cbor:"2,keyasint"` // content.Message, whose salt never changes
+	Time    int64        `cbor:"3,keyasint"`
+	Failed  string       `cbor:"4,keyasint,omitempty"`
+	Tried   bool         `cbor:"5,keyasint,omitempty"` // it was encrypted at least once, and so may have been sent
+}
+
+// itemRecord is one line of a timeline.
+type itemRecord struct {
+	ID        content.ID        `cbor:"1,keyasint"`
+	User      identity.UserID   `cbor:"2,keyasint"`
+	Time      int64             `cbor:"3,keyasint"`
+	Kind      string            `cbor:"4,keyasint"`
+	Text      string            `cbor:"5,keyasint,omitempty"`
+	ReplyTo   content.ID        `cbor:"6,keyasint,omitempty"`
+	Edited    bool              `cbor:"7,keyasint,omitempty"`
+	Deleted   bool              `cbor:"8,keyasint,omitempty"`
+	Reactions []reactionRecord  `cbor:"9,keyasint,omitempty"`
+	Warnings  []content.Warning `cbor:"10,keyasint,omitempty"`
+	Expires   int64             `cbor:"11,keyasint,omitempty"` // Unix milliseconds; 0: not counting
+	Burn      uint32            `cbor:"12,keyasint,omitempty"` // seconds after the first view
+	Problem   string            `cbor:"13,keyasint,omitempty"`
+}
+
+func (it *itemRecord) erasable() bool { return it.Expires != 0 || it.Burn != 0 }
+
+type reactionRecord struct {
+	ID    content.ID      `cbor:"1,keyasint"`
+	User  identity.UserID `cbor:"2,keyasint"`
+	Emoji string          `cbor:"3,keyasint"`
+}

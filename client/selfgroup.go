@@ -1,0 +1,76 @@
+package client
+
+import (
+	"slices"
+
+	"sconce/content"
+	"sconce/room"
+)
+
+// The self-group is a room of one person's own devices, in which they tell each
+// other what the person has read, what began to burn, whom they verified.
+
+// tellSelf puts notes into the self-group's outbox, if there is one yet.
+func (c *Client) tellSelf(b *batch, notes ...content.Note) error {
+	r, ok := c.rooms[c.device.Self]
+	if !ok || len(notes) == 0 {
+		return nil
+	}
+	for part := range slices.Chunk(notes, content.MaxNotes) {
+		m, err := content.Self(part...)
+		if err != nil {
+			return err
+		}
+		if _, err := c.enqueue(b, r, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeNotes acts on notes of another device of this person.
+func (c *Client) takeNotes(b *batch, a arrival, notes []content.Note) error {
+	if a.user != c.device.User || a.mine {
+		return nil
+	}
+	for _, n := range notes {
+		switch n := n.(type) {
+		case content.ReadMark:
+			if r, ok := c.rooms[room.ID(n.Room)]; ok && n.Seq > r.Read && r.Kind != room.Self {
+				r.Read = n.Seq
+				c.saveRoom(b, r)
+				c.roomEvent(b, r)
+			}
+		case content.BurnStart:
+			if err := c.takeBurnStart(b, n); err != nil {
+				return err
+			}
+		case content.Verified:
+			c.noteVerified(b, n)
+		}
+	}
+	return nil
+}
+
+// takeBurnStart starts a burn here that was started elsewhere. If the message
+// is not here yet, the note is kept until it comes.
+func (c *Client) takeBurnStart(b *batch, n content.BurnStart) error {
+	r, ok := c.rooms[room.ID(n.Room)]
+	if !ok {
+		return nil
+	}
+	seq, ok, err := c.seen(b, r, n.Message)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		b.put(r.keyOf(prefixBurn, n.Message[:]), u64(n.At))
+		return nil
+	}
+	it, err := c.readItem(b, r, seq)
+	if it == nil || err != nil || it.Burn == 0 {
+		return err
+	}
+	c.startBurn(b, r, seq, it, int64(n.At))
+	return nil
+}

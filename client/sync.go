@@ -1,0 +1,701 @@
+package client
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"sconce/api"
+	"sconce/identity"
+	"sconce/room"
+)
+
+func timeOf(ms int64) time.Time { return time.UnixMilli(ms) }
+
+// Sync brings this device in step with the server once: what came is processed,
+// what waits is sent, what a member owes the group is done. It returns when
+// there is nothing left to do.
+func (c *Client) Sync(ctx context.Context) error {
+	if err := c.takeTurn(ctx); err != nil {
+		return err
+	}
+	defer c.endTurn()
+	return c.sync(ctx)
+}
+
+// maxRounds bounds one Sync: each round that changes something is followed by
+// another, and what is left then comes with the next Sync.
+const maxRounds = 20
+
+// sync does the rounds. The caller has the turn.
+func (c *Client) sync(ctx context.Context) error {
+	if err := c.expireNow(); err != nil {
+		return err
+	}
+	if err := c.refillKeys(ctx); err != nil {
+		return err
+	}
+	for range maxRounds {
+		again, err := c.round(ctx)
+		if err != nil || !again {
+			return err
+		}
+	}
+	return nil
+}
+
+// round goes through everything once, and says whether another is worth it.
+func (c *Client) round(ctx context.Context) (again bool, err error) {
+	if err := c.listRooms(ctx); err != nil {
+		return false, err
+	}
+	if err := c.dropUnmade(); err != nil {
+		return false, err
+	}
+	if err := c.eachRoom(func(r *roomState) error { return c.only(c.readRoom(ctx, r)) }); err != nil {
+		return false, err
+	}
+	moved, err := c.readInbox(ctx)
+	if err != nil {
+		return false, err
+	}
+	again = again || moved
+	err = c.eachRoom(func(r *roomState) error {
+		moved, err := c.tend(ctx, r)
+		again = again || moved && err == nil
+		return c.only(err)
+	})
+	if err != nil {
+		return false, err
+	}
+	if err := c.selfRoom(ctx); err != nil {
+		return false, err
+	}
+	return again, nil
+}
+
+// dropUnmade forgets rooms whose making broke off before the server had them.
+// Rooms are made within one turn, so one that is unmade here was left behind.
+// If the server gets it yet, this device comes into it as into any other.
+func (c *Client) dropUnmade() error {
+	return c.eachRoom(func(r *roomState) error {
+		if !r.Made {
+			c.forget(r)
+		}
+		return nil
+	})
+}
+
+// only lets an error pass that stops everything. One room that can't go on must
+// not hold up the others.
+func (c *Client) only(err error) error {
+	if err == nil || unreachable(err) {
+		return err
+	}
+	c.log.Warn("a room can't go on for now", "err", err)
+	return nil
+}
+
+// unreachable reports an error of the way to the server or of this device's
+// login, with which nothing else will go through either. Every other error is
+// about one room or one Welcome, and must not hold up the rest: whoever can
+// write to this device could stop it otherwise.
+func unreachable(err error) bool {
+	if _, ok := errors.AsType[*networkError](err); ok {
+		return true
+	}
+	switch apiCode(err) {
+	case api.Unauthenticated, api.Unavailable, api.RateLimited:
+		return true
+	}
+	return errors.Is(err, ErrRemoved) || errors.Is(err, ErrReopen) || errors.Is(err, errClosed)
+}
+
+// errRoom marks errors that concern one room.
+var errRoom = errors.New("room")
+
+// eachRoom calls fn for every room, in a fixed order, without c.mu.
+func (c *Client) eachRoom(fn func(*roomState) error) error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	var all []*roomState
+	for _, r := range c.rooms {
+		all = append(all, r)
+	}
+	c.mu.Unlock()
+	slices.SortFunc(all, func(a, b *roomState) int { return bytes.Compare(a.id[:], b.id[:]) })
+	for _, r := range all {
+		if err := fn(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Client) expireNow() error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	b := c.batch()
+	c.expire(b)
+	return b.apply()
+}
+
+// listRooms learns in which rooms this device is, or should be.
+func (c *Client) listRooms(ctx context.Context) error {
+	req := &api.RoomsRequest{}
+	listed := map[room.ID]bool{}
+	for {
+		resp, err := authed(ctx, c, api.Rooms, req)
+		if err != nil {
+			return fmt.Errorf("listing rooms: %w", err)
+		}
+		for _, s := range resp.Rooms {
+			listed[room.ID(s.Room)] = true
+		}
+		if err := c.takeStatus(resp.Rooms); err != nil {
+			return err
+		}
+		if !resp.More || len(resp.Rooms) == 0 {
+			break
+		}
+		req.After = resp.Rooms[len(resp.Rooms)-1].Room
+	}
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	for id, r := range c.rooms {
+		if !listed[id] {
+			r.status = nil // there is nothing more for this device to read
+		}
+	}
+	return nil
+}
+
+func (c *Client) takeStatus(list []api.RoomStatus) error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	b := c.batch()
+	for i := range list {
+		s := &list[i]
+		id := room.ID(s.Room)
+		r, ok := c.rooms[id]
+		if !ok {
+			r = &roomState{id: id, roomRecord: roomRecord{Kind: room.Kind(s.Kind), Made: true}}
+			c.rooms[id] = r
+			c.saveRoom(b, r)
+		}
+		if !r.Made {
+			r.Made = true
+			c.saveRoom(b, r)
+		}
+		r.status, r.last = s, s.Last
+		if r.Member && r.Stuck == "" && s.Member && s.Generation == r.Generation && s.Cursor > r.Cursor && s.From <= r.Cursor+1 {
+			// What this device acknowledged it had stored: the store is an old copy.
+			c.oldCopy(b, r)
+		}
+		if r.Kind == room.Self && c.device.Self != id {
+			c.device.Self = id
+			b.put([]byte{prefixDevice}, encodeRecord(&c.device))
+		}
+	}
+	return b.apply()
+}
+
+// readRoom reads a room's log to its end.
+func (c *Client) readRoom(ctx context.Context, r *roomState) error {
+	for {
+		if err := c.lock(); err != nil {
+			return err
+		}
+		s, cursor, last := r.status, r.Cursor, r.last
+		known := r.Member || r.staged != nil || cursor > 0
+		c.mu.Unlock()
+		if s == nil || !r.Made {
+			return nil
+		}
+		if !known {
+			return nil // housekeeping brings this device in first
+		}
+		if cursor >= last {
+			return c.readEnd(ctx, r)
+		}
+		resp, err := authed(ctx, c, api.Read, &api.ReadRequest{Log: r.id, After: cursor})
+		if err != nil {
+			return fmt.Errorf("reading a room: %w", err)
+		}
+		if len(resp.Entries) == 0 {
+			return c.readEnd(ctx, r)
+		}
+		if err := c.takeEntries(ctx, r, resp.Entries, resp.Last); err != nil {
+			if _, ok := errors.AsType[*gapError](err); ok {
+				return nil // a Welcome or a rejoin closes the gap
+			}
+			return err
+		}
+	}
+}
+
+// readOn reads a room's log of which the server said that it goes on, though
+// this device believes that it is at its end.
+func (c *Client) readOn(ctx context.Context, r *roomState) error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	r.last = max(r.last, r.Cursor+1)
+	c.mu.Unlock()
+	return c.readRoom(ctx, r)
+}
+
+// readEnd notes that the log was read to its end, and acknowledges it.
+func (c *Client) readEnd(ctx context.Context, r *roomState) error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	r.caughtUp = true
+	seq := r.Cursor
+	done := seq <= r.Acked
+	c.mu.Unlock()
+	if done {
+		return nil
+	}
+	if _, err := authed(ctx, c, api.Ack, &api.AckRequest{Acks: []api.Place{{Log: r.id, Seq: seq}}}); err != nil {
+		return fmt.Errorf("acknowledging: %w", err)
+	}
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	r.Acked = seq
+	b := c.batch()
+	c.saveRoom(b, r)
+	return b.apply()
+}
+
+// takeEntries processes entries, fetching the device logs that verdicts need.
+func (c *Client) takeEntries(ctx context.Context, r *roomState, entries []api.Entry, last uint64) error {
+	for range 10 {
+		if err := c.lock(); err != nil {
+			return err
+		}
+		if len(entries) > 0 && entries[0].Seq > r.Cursor+1 {
+			c.jump(r, entries[0].Seq)
+		}
+		err := c.process(r, entries)
+		r.last = max(r.last, last)
+		c.mu.Unlock()
+		missing, ok := errors.AsType[*room.MissingLogsError](err)
+		if !ok {
+			return err
+		}
+		if err := c.fetchNeeds(ctx, missing); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: the server does not give the device logs that a change of this room needs", errRoom)
+}
+
+// jump moves to where this device's window begins, when it comes in by its own
+// commit: what lies before is not for it.
+func (c *Client) jump(r *roomState, first uint64) {
+	s := r.status
+	if s == nil || s.From != first || !s.Member {
+		return
+	}
+	st, err := c.loadStaged(r)
+	if err != nil || st == nil || !st.Join {
+		return
+	}
+	r.Cursor, r.Hash, r.Acked = first-1, s.Before, first-1
+}
+
+func (c *Client) fetchNeeds(ctx context.Context, missing *room.MissingLogsError) error {
+	users := make([]identity.UserID, 0, len(missing.Needs))
+	for _, n := range missing.Needs {
+		users = append(users, n.User)
+	}
+	slices.SortFunc(users, func(a, b identity.UserID) int { return bytes.Compare(a[:], b[:]) })
+	if err := c.fetchLogs(ctx, users); err != nil {
+		return err
+	}
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	for _, n := range missing.Needs {
+		if l := c.knownLog(n.User); l == nil || l.Length() < n.Pin.Length {
+			return fmt.Errorf("%w: the server does not give the device log of %s that this room needs", errRoom, c.nameOf(n.User))
+		}
+	}
+	return nil
+}
+
+// tend does what a room needs of this device, and says whether something moved.
+func (c *Client) tend(ctx context.Context, r *roomState) (moved bool, err error) {
+	if err := c.lock(); err != nil {
+		return false, err
+	}
+	s, staged := r.status, (*stagedRecord)(nil)
+	if r.Made {
+		staged, err = c.loadStaged(r)
+	}
+	left := r.Left && (r.Leaving || s == nil || s.Member)
+	out := !r.Member || r.Stuck != ""
+	alarmed := r.Alarm != "" && r.Stuck != ""
+	c.mu.Unlock()
+	switch {
+	case err != nil || s == nil || !r.Made || left:
+		return false, err
+	case staged != nil:
+		return true, c.resend(ctx, r, staged)
+	case alarmed:
+		return false, nil // a broken rule is for a person to look at
+	case out:
+		err := c.joinExternal(ctx, r)
+		if lockErr := c.lock(); lockErr != nil {
+			return false, lockErr
+		}
+		defer c.mu.Unlock()
+		return !r.Left, err
+	}
+	return c.tendGroup(ctx, r)
+}
+
+// tendGroup does what a member owes its group.
+func (c *Client) tendGroup(ctx context.Context, r *roomState) (moved bool, err error) {
+	if err := c.checkMembers(ctx, r); err != nil {
+		return false, err
+	}
+	if moved, err := c.settle(ctx, r); moved || err != nil {
+		return moved, err
+	}
+	if err := c.bringWanted(ctx, r); err != nil {
+		if apiCode(err) == api.RateLimited {
+			err = fmt.Errorf("%w: %v", errRoom, err) // it is about the key packages of these people: nothing else need wait
+		}
+		return false, err
+	}
+	if err := c.answer(r); err != nil {
+		return false, err
+	}
+	switch err := c.flush(ctx, r); {
+	case errors.Is(err, errStale):
+		return true, nil
+	case err != nil:
+		return false, err
+	}
+	if err := c.lock(); err != nil {
+		return false, err
+	}
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(r.outbox, func(o *outboxEntry) bool { return o.sent }), nil
+}
+
+// checkMembers checks the leaves of a group that this device joined, against
+// their people's logs.
+func (c *Client) checkMembers(ctx context.Context, r *roomState) error {
+	for range 3 {
+		if err := c.lock(); err != nil {
+			return err
+		}
+		g, err := c.openGroup(r)
+		if err != nil || g == nil || r.Checked {
+			c.mu.Unlock()
+			return err
+		}
+		err = room.CheckMembers(g.Context(), g.Members(), c.knownLog)
+		missing, ok := errors.AsType[*room.MissingLogsError](err)
+		if !ok {
+			defer c.mu.Unlock()
+			b := c.batch()
+			r.Checked = err == nil
+			if err != nil {
+				r.Stuck = "a device in this room is not its person's"
+				c.alarm(b, r, "A device in this room is not its person's: %v. Do not write here.", err)
+			}
+			c.saveRoom(b, r)
+			return b.apply()
+		}
+		users := usersOf(r.participants())
+		c.mu.Unlock()
+		if err := c.fetchNeeds(ctx, missing); err != nil {
+			return err
+		}
+		if err := c.learnNames(ctx, users); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readInbox takes Welcomes in.
+func (c *Client) readInbox(ctx context.Context) (moved bool, err error) {
+	inbox := api.Inbox(api.DeviceID(c.deviceID()))
+	var done uint64
+	for {
+		resp, err := authed(ctx, c, api.Read, &api.ReadRequest{Log: inbox, After: done})
+		if err != nil {
+			return moved, fmt.Errorf("reading the inbox: %w", err)
+		}
+		if len(resp.Entries) == 0 {
+			break
+		}
+		for i := range resp.Entries {
+			e := &resp.Entries[i]
+			if e.Kind == api.EntryWelcome && !e.Gone {
+				if err := c.welcomed(ctx, e); err != nil {
+					if unreachable(err) {
+						return moved, err
+					}
+					c.log.Warn("a Welcome can't be used", "err", err)
+				}
+				moved = true
+			}
+			done = e.Seq
+		}
+	}
+	if done == 0 {
+		return moved, nil
+	}
+	if _, err := authed(ctx, c, api.Ack, &api.AckRequest{Acks: []api.Place{{Log: inbox, Seq: done}}}); err != nil {
+		return moved, fmt.Errorf("acknowledging: %w", err)
+	}
+	return moved, nil
+}
+
+// Run keeps this device in step until ctx ends. It returns ctx's error, or the
+// one that makes going on senseless, such as [ErrRemoved].
+func (c *Client) Run(ctx context.Context) error {
+	const slowest = 30 * time.Second
+	wait := time.Duration(0)
+	for {
+		err := c.runOnce(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, ErrRemoved), errors.Is(err, errClosed), errors.Is(err, ErrReopen):
+			return err
+		}
+		c.log.Info("the stream ended", "err", err)
+		wait = min(max(2*wait, 500*time.Millisecond), slowest)
+		if c.wentOnline() {
+			wait = 500 * time.Millisecond
+		}
+		if err := c.pause(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits, but not past the next expiry, which it sees to.
+func (c *Client) pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	for {
+		expiry, stop := c.expiryTimer()
+		select {
+		case <-ctx.Done():
+			stop()
+			return ctx.Err()
+		case <-t.C:
+			stop()
+			return nil
+		case <-expiry:
+			if err := c.expireNow(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// expiryTimer fires when the next message runs out, or an answer is due.
+func (c *Client) expiryTimer() (<-chan time.Time, func()) {
+	if c.lock() != nil {
+		return nil, func() {}
+	}
+	defer c.mu.Unlock()
+	next := c.nextExpiry()
+	for _, r := range c.rooms {
+		if r.Answer != 0 && r.Member {
+			next = earlier(next, r.Answer)
+		}
+	}
+	if next == 0 {
+		return nil, func() {}
+	}
+	d := time.Duration(next-c.now()) * time.Millisecond
+	t := time.NewTimer(min(max(d, 0), time.Hour))
+	return t.C, func() { t.Stop() }
+}
+
+// runOnce opens the stream, syncs, and then follows what is pushed.
+func (c *Client) runOnce(ctx context.Context) error {
+	token, err := c.login(ctx, false)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	pushes := make(chan *api.Push, 1024)
+	ready := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		ended <- c.transport.Stream(ctx, token, func() { close(ready) }, func(p *api.Push) {
+			select {
+			case pushes <- p:
+			default: // behind: the next sync reads by cursor
+				c.kick()
+			}
+		})
+	}()
+	select {
+	case <-ready:
+	case err := <-ended:
+		c.mu.Lock()
+		if apiCode(err) == api.Unauthenticated {
+			c.token = nil
+		}
+		c.mu.Unlock()
+		return cmp.Or(err, errors.New("the stream closed before it was ready"))
+	}
+	c.setOnline(true)
+	defer c.setOnline(false)
+	err = c.follow(ctx, pushes, ended)
+	cancel()
+	return err
+}
+
+func (c *Client) follow(ctx context.Context, pushes <-chan *api.Push, ended <-chan error) error {
+	if err := c.Sync(ctx); err != nil {
+		return err
+	}
+	for {
+		expiry, stop := c.expiryTimer()
+		select {
+		case <-ctx.Done():
+			stop()
+			return ctx.Err()
+		case err := <-ended:
+			stop()
+			return cmp.Or(err, errors.New("the stream closed"))
+		case <-expiry:
+			if err := c.due(ctx); err != nil {
+				return err
+			}
+		case p := <-pushes:
+			stop()
+			if err := c.pushed(ctx, p, pushes); err != nil {
+				return err
+			}
+		case <-c.wake:
+			stop()
+			if err := c.Sync(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// due does what the clock asks for.
+func (c *Client) due(ctx context.Context) error {
+	if err := c.expireNow(); err != nil {
+		return err
+	}
+	if err := c.lock(); err != nil {
+		return err
+	}
+	answers := false
+	for _, r := range c.rooms {
+		answers = answers || r.Answer != 0 && r.Answer <= c.now()
+	}
+	c.mu.Unlock()
+	if answers {
+		return c.Sync(ctx)
+	}
+	return nil
+}
+
+// pushed takes pushes as they come. Entries that follow on what is here are
+// processed at once; anything else makes a sync.
+func (c *Client) pushed(ctx context.Context, p *api.Push, more <-chan *api.Push) error {
+	if err := c.takeTurn(ctx); err != nil {
+		return err
+	}
+	defer c.endTurn()
+	full := false
+	for range 256 {
+		quiet, err := c.takePush(ctx, p)
+		if err != nil {
+			return err
+		}
+		full = full || !quiet
+		select {
+		case p = <-more:
+			continue
+		default:
+		}
+		break
+	}
+	if full {
+		return c.sync(ctx)
+	}
+	return nil
+}
+
+// takePush processes one push, and reports whether that was all there is to do.
+func (c *Client) takePush(ctx context.Context, p *api.Push) (quiet bool, err error) {
+	if err := c.lock(); err != nil {
+		return false, err
+	}
+	r, ok := c.rooms[room.ID(p.Log)]
+	follows := ok && r.caughtUp && r.Member && r.Stuck == "" && len(p.Entries) > 0 && p.Entries[0].Seq <= r.Cursor+1
+	c.mu.Unlock()
+	if !follows {
+		return false, nil
+	}
+	if err := c.takeEntries(ctx, r, p.Entries, p.Last); err != nil {
+		return false, nil // a full sync finds out
+	}
+	if err := c.readEnd(ctx, r); err != nil {
+		return false, err
+	}
+	if err := c.lock(); err != nil {
+		return false, err
+	}
+	defer c.mu.Unlock()
+	pending := r.group != nil && len(r.group.Pending()) > 0
+	return !pending && r.Stuck == "" && r.Cursor >= p.Last && len(r.outbox) == 0 && r.Checked, nil
+}
+
+func (c *Client) setOnline(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.online = on
+	c.wasOnline = c.wasOnline || on
+	c.events.send([]Event{{Online: &on}})
+}
+
+// wentOnline reports whether the stream was up since it was asked last.
+func (c *Client) wentOnline() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.wasOnline
+	c.wasOnline = false
+	return was
+}
+
+// Online reports whether the stream to the server is up.
+func (c *Client) Online() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.online
+}

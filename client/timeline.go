@@ -1,0 +1,526 @@
+package client
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	"sconce/api"
+	"sconce/content"
+	"sconce/identity"
+	"sconce/room"
+)
+
+// Kinds of timeline items beside content's.
+const (
+	kindNotice     = "notice"     // somebody came, went, changed something
+	kindGap        = "gap"        // messages that this device will never have
+	kindUnreadable = "unreadable" // a message that does not decrypt or decode
+)
+
+// hexBytes scans hex of exactly its length.
+type hexBytes [16]byte
+
+// Scan implements fmt.Scanner.
+func (h *hexBytes) Scan(s fmt.ScanState, _ rune) error {
+	tok, err := s.Token(false, nil)
+	if err != nil {
+		return err
+	}
+	raw, err := hex.DecodeString(string(tok))
+	if err != nil || len(raw) != len(h) {
+		return errors.New("not 16 bytes in hex")
+	}
+	copy(h[:], raw)
+	return nil
+}
+
+func parseMessageID(s string) (id content.ID, err error) {
+	raw, err := hex.DecodeString(s)
+	if err != nil || len(raw) != len(id) {
+		return id, fmt.Errorf("%.80q is not a message id", s)
+	}
+	return content.ID(raw), nil
+}
+
+// readItem reads the timeline item at a place, nil if there is none.
+func (c *Client) readItem(b *batch, r *roomState, seq uint64) (*itemRecord, error) {
+	k := r.keyOf(prefixItem, u64(seq))
+	raw, err := b.get(k)
+	if err != nil || raw == nil {
+		return nil, err
+	}
+	it := new(itemRecord)
+	return it, decodeRecord(raw, it)
+}
+
+// get reads through the batch: what it is about to write counts.
+func (b *batch) get(k []byte) ([]byte, error) {
+	for i := len(b.puts) - 1; i >= 0; i-- {
+		if slices.Equal(b.puts[i].Key, k) {
+			return b.puts[i].Value, nil
+		}
+	}
+	return b.c.vault.Get(k)
+}
+
+func (c *Client) writeItem(b *batch, r *roomState, seq uint64, it *itemRecord) {
+	k := r.keyOf(prefixItem, u64(seq))
+	if !it.erasable() {
+		b.put(k, encodeRecord(it))
+		return
+	}
+	b.timely = true
+	b.putErasable(k, encodeRecord(it))
+	if it.Expires != 0 {
+		b.put(key(prefixExpiry, u64(uint64(it.Expires)), r.id[:], u64(seq)), []byte{})
+	}
+}
+
+// addItem puts a new item into the timeline, unless it has run out already:
+// what is expired on arrival is never stored.
+func (c *Client) addItem(b *batch, r *roomState, seq uint64, it *itemRecord) {
+	if !it.ID.IsZero() {
+		b.put(r.keyOf(prefixIndex, it.ID[:]), u64(seq))
+	}
+	if it.Expires != 0 && it.Expires <= c.now() {
+		b.timely = true
+		return
+	}
+	c.writeItem(b, r, seq, it)
+	v := c.itemView(r, seq, it)
+	b.event(Event{Message: &v})
+}
+
+// seen reports whether a message id stands in the room's timeline, or stood.
+func (c *Client) seen(b *batch, r *roomState, id content.ID) (seq uint64, ok bool, err error) {
+	raw, err := b.get(r.keyOf(prefixIndex, id[:]))
+	if err != nil || len(raw) != 8 {
+		return 0, false, err
+	}
+	return binary.BigEndian.Uint64(raw), true, nil
+}
+
+// arrival is a message as it came out of the log.
+type arrival struct {
+	seq  uint64
+	time int64 // the server's stamp
+	user identity.UserID
+	mine bool // sent by this very device
+}
+
+// deliver takes a decoded message into the timeline, or lets it act on what is
+// there.
+func (c *Client) deliver(b *batch, r *roomState, a arrival, m *content.Message) error {
+	id, err := m.ID(c.userURI(a.user), c.roomURI(r.id))
+	if err != nil {
+		return c.unreadable(b, r, a, "a message that claims to be somebody else's")
+	}
+	if _, dup, err := c.seen(b, r, id); dup || err != nil {
+		return err
+	}
+	v := m.View()
+	if r.Kind == room.Self {
+		if v.Kind == content.KindSelf {
+			return c.takeNotes(b, a, v.Self)
+		}
+		return nil
+	}
+	switch v.Kind {
+	case content.KindRoomState:
+		return c.takeRoomState(b, r, v.Room)
+	case content.KindReaction, content.KindUnreact, content.KindEdit, content.KindDelete:
+		return c.act(b, r, a, id, v)
+	case content.KindSelf:
+		return nil // void outside the self-group
+	}
+	it := &itemRecord{ID: id, User: a.user, Time: a.time, Kind: string(v.Kind), Text: v.Text, Warnings: v.Warnings}
+	if v.Kind == content.KindReply {
+		it.ReplyTo = v.Target
+	}
+	if v.Unsupported != "" {
+		it.Problem = v.Unsupported
+	}
+	c.setTimers(it, m.Timers(), a)
+	if err := c.burnBegan(b, r, it); err != nil {
+		return err
+	}
+	c.addItem(b, r, a.seq, it)
+	return nil
+}
+
+// burnBegan looks whether another device of this person has shown the message
+// before it came here.
+func (c *Client) burnBegan(b *batch, r *roomState, it *itemRecord) error {
+	k := r.keyOf(prefixBurn, it.ID[:])
+	raw, err := b.get(k)
+	if err != nil || len(raw) != 8 {
+		return err
+	}
+	b.delete(k)
+	if it.Burn != 0 {
+		at := min(int64(binary.BigEndian.Uint64(raw)), c.now())
+		it.Expires = earlier(it.Expires, at+int64(it.Burn)*1000)
+	}
+	return nil
+}
+
+// setTimers starts what counts from arrival. A sender's own copy burns from
+// sending; everyone else's from the first view.
+func (c *Client) setTimers(it *itemRecord, t content.Timers, a arrival) {
+	if t.Expire != 0 {
+		it.Expires = min(a.time, c.now()) + int64(t.Expire)*1000
+	}
+	if t.At != 0 {
+		it.Expires = earlier(it.Expires, int64(t.At)*1000)
+	}
+	it.Burn = t.Burn
+	if t.Burn != 0 && a.user == c.device.User {
+		it.Expires = earlier(it.Expires, min(a.time, c.now())+int64(t.Burn)*1000)
+	}
+}
+
+func earlier(a, b int64) int64 {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
+}
+
+// act lets a reaction, an edit or a deletion act on its target. One that comes
+// from somebody else than who may, or whose target is not here, does nothing.
+func (c *Client) act(b *batch, r *roomState, a arrival, id content.ID, v content.View) error {
+	seq, ok, err := c.seen(b, r, v.Target)
+	if err != nil {
+		return err
+	}
+	b.put(r.keyOf(prefixIndex, id[:]), u64(seq))
+	if !ok {
+		return nil
+	}
+	it, err := c.readItem(b, r, seq)
+	if it == nil || err != nil {
+		return err
+	}
+	switch v.Kind {
+	case content.KindReaction:
+		for _, e := range v.Emoji {
+			if len(it.Reactions) < maxReactions {
+				it.Reactions = append(it.Reactions, reactionRecord{ID: id, User: a.user, Emoji: e})
+			}
+		}
+	case content.KindUnreact:
+		it.Reactions = slices.DeleteFunc(it.Reactions, func(x reactionRecord) bool { return x.ID == v.Target && x.User == a.user })
+	case content.KindEdit:
+		if it.User != a.user || it.ID != v.Target || it.Deleted {
+			return nil
+		}
+		it.Text, it.Edited, it.Warnings = v.Text, true, v.Warnings
+	case content.KindDelete:
+		if it.User != a.user || it.ID != v.Target {
+			return nil
+		}
+		it.Text, it.Deleted, it.Reactions, it.Warnings = "", true, nil, nil
+	}
+	c.writeItem(b, r, seq, it)
+	view := c.itemView(r, seq, it)
+	b.event(Event{Message: &view})
+	return nil
+}
+
+// maxReactions bounds what one message collects.
+const maxReactions = 1000
+
+func (c *Client) unreadable(b *batch, r *roomState, a arrival, why string) error {
+	c.addItem(b, r, a.seq, &itemRecord{User: a.user, Time: a.time, Kind: kindUnreadable, Problem: why})
+	return nil
+}
+
+func (c *Client) notice(b *batch, r *roomState, seq uint64, time int64, by identity.UserID, format string, args ...any) {
+	if r.Kind != room.Self {
+		c.addItem(b, r, seq, &itemRecord{User: by, Time: time, Kind: kindNotice, Text: fmt.Sprintf(format, args...)})
+	}
+}
+
+// takeRoomState believes settings whose hash the group has agreed on.
+func (c *Client) takeRoomState(b *batch, r *roomState, s *content.RoomState) error {
+	if r.group == nil || s == nil {
+		return nil
+	}
+	want, err := room.StateHash(r.group.Context())
+	if err != nil {
+		return err
+	}
+	got, err := s.Hash()
+	if err != nil || got != want {
+		return nil
+	}
+	raw, err := s.Encode()
+	if err != nil {
+		return err
+	}
+	if slices.Equal(raw, r.State) && r.Answer == 0 {
+		return nil
+	}
+	r.State, r.Answer = raw, 0
+	c.saveRoom(b, r)
+	c.roomEvent(b, r)
+	return nil
+}
+
+// View tells that the person has seen a room up to a place. It starts the
+// clocks of what burns after reading, on all of the person's devices.
+func (c *Client) View(id string, upTo int) error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	r, err := c.findRoom(id)
+	if err != nil {
+		return err
+	}
+	to := min(uint64(max(upTo, 0)), r.Cursor)
+	if to <= r.Read {
+		return nil
+	}
+	b := c.batch()
+	notes := []content.Note{content.ReadMark{Room: r.id, Seq: to}}
+	now := c.now()
+	err = c.eachItem(r, r.Read+1, to, func(seq uint64, it *itemRecord) error {
+		if it.Burn != 0 && it.User != c.device.User && c.startBurn(b, r, seq, it, now) {
+			notes = append(notes, content.BurnStart{Room: r.id, Message: it.ID, At: uint64(now)})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	r.Read = to
+	c.saveRoom(b, r)
+	if err := c.tellSelf(b, notes...); err != nil {
+		return err
+	}
+	c.roomEvent(b, r)
+	c.kick()
+	return b.apply()
+}
+
+// startBurn starts a message's clock at a time, unless it runs out earlier.
+func (c *Client) startBurn(b *batch, r *roomState, seq uint64, it *itemRecord, at int64) bool {
+	expires := earlier(it.Expires, min(at, c.now())+int64(it.Burn)*1000)
+	if expires == it.Expires {
+		return false
+	}
+	it.Expires = expires
+	c.writeItem(b, r, seq, it)
+	v := c.itemView(r, seq, it)
+	b.event(Event{Message: &v})
+	return true
+}
+
+// eachItem calls fn with the items from one place to another, inclusive.
+func (c *Client) eachItem(r *roomState, from, to uint64, fn func(seq uint64, it *itemRecord) error) error {
+	prefix := r.keyOf(prefixItem)
+	type found struct {
+		seq uint64
+		raw []byte
+	}
+	var all []found
+	err := c.vault.Scan(r.keyOf(prefixItem, u64(from)), after(r.keyOf(prefixItem, u64(to))), func(k, v []byte) error {
+		all = append(all, found{binary.BigEndian.Uint64(k[len(prefix):]), slices.Clone(v)})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, f := range all {
+		it := new(itemRecord)
+		if err := decodeRecord(f.raw, it); err != nil {
+			return err
+		}
+		if err := fn(f.seq, it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expire removes everything that has run out. What it removes can't be brought
+// back once the batch is applied.
+func (c *Client) expire(b *batch) {
+	now := c.now()
+	type due struct {
+		room room.ID
+		seq  uint64
+		key  []byte
+	}
+	var all []due
+	err := c.vault.Scan([]byte{prefixExpiry}, after(key(prefixExpiry, u64(uint64(now)))), func(k, _ []byte) error {
+		all = append(all, due{room.ID(k[9:25]), binary.BigEndian.Uint64(k[25:]), slices.Clone(k)})
+		return nil
+	})
+	if err != nil {
+		c.broken = fmt.Errorf("expiring: %w", err)
+		return
+	}
+	for _, d := range all {
+		b.delete(d.key)
+		b.timely = true
+		r, ok := c.rooms[d.room]
+		if !ok {
+			continue
+		}
+		it, err := c.readItem(b, r, d.seq)
+		if err != nil || it == nil || it.Expires > now {
+			continue
+		}
+		b.delete(r.keyOf(prefixItem, u64(d.seq)))
+		b.event(Event{Gone: &GoneEvent{Room: hex.EncodeToString(r.id[:]), ID: it.ID.String()}})
+	}
+}
+
+// nextExpiry gives when the next thing runs out, 0 if nothing does.
+func (c *Client) nextExpiry() (next int64) {
+	stop := errors.New("found")
+	_ = c.vault.Scan([]byte{prefixExpiry}, after([]byte{prefixExpiry}), func(k, _ []byte) error {
+		next = int64(binary.BigEndian.Uint64(k[1:9]))
+		return stop
+	})
+	return next
+}
+
+// unread counts what others said after the read mark, up to 999.
+func (c *Client) unread(r *roomState) (n int, err error) {
+	enough := errors.New("enough")
+	err = c.eachItem(r, r.Read+1, r.Cursor, func(_ uint64, it *itemRecord) error {
+		if it.User != c.device.User && it.Kind != kindNotice && it.Kind != kindGap && !it.Deleted {
+			n++
+		}
+		if n >= 999 {
+			return enough
+		}
+		return nil
+	})
+	if errors.Is(err, enough) {
+		err = nil
+	}
+	return n, err
+}
+
+// Messages gives up to limit messages before a place in a room's log, oldest
+// first; before 0 means the newest, with those that wait to be sent last.
+func (c *Client) Messages(id string, before, limit int) ([]MessageView, error) {
+	if err := c.lock(); err != nil {
+		return nil, err
+	}
+	defer c.mu.Unlock()
+	b := c.batch()
+	c.expire(b)
+	if err := b.apply(); err != nil {
+		return nil, err
+	}
+	r, err := c.findRoom(id)
+	if err != nil {
+		return nil, err
+	}
+	if limit <= 0 || limit > 1000 {
+		limit = 1000
+	}
+	to := r.Cursor
+	if before > 0 {
+		to = min(to, uint64(before)-1)
+	}
+	var views []MessageView
+	// Places without an item are rare, so walking back in strides finds enough.
+	for high := to; high > 0 && len(views) < limit; {
+		low := uint64(1)
+		if stride := uint64(limit) + 50; high > stride {
+			low = high - stride + 1
+		}
+		var part []MessageView
+		if err := c.eachItem(r, low, high, func(seq uint64, it *itemRecord) error {
+			part = append(part, c.itemView(r, seq, it))
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		views = append(part, views...)
+		high = low - 1
+	}
+	views = views[max(0, len(views)-limit):]
+	if before == 0 {
+		for _, o := range r.outbox {
+			if v, ok := c.queuedView(r, o); ok {
+				views = append(views, v)
+			}
+		}
+	}
+	return views, nil
+}
+
+func (c *Client) itemView(r *roomState, seq uint64, it *itemRecord) MessageView {
+	v := MessageView{ID: it.ID.String(), Room: hex.EncodeToString(r.id[:]), Seq: int(seq), Sender: it.User.String(),
+		Name: c.nameOf(it.User), Mine: it.User == c.device.User, Time: int(it.Time), State: Received, Kind: it.Kind,
+		Text: it.Text, Edited: it.Edited, Deleted: it.Deleted, Expires: int(it.Expires), Burn: int(it.Burn), Problem: it.Problem}
+	if v.Mine {
+		v.State = Sent
+	}
+	if !it.ReplyTo.IsZero() {
+		v.ReplyTo = it.ReplyTo.String()
+	}
+	for _, w := range it.Warnings {
+		v.Warnings = append(v.Warnings, string(w))
+	}
+	for _, x := range it.Reactions {
+		i := slices.IndexFunc(v.Reactions, func(y ReactionView) bool { return y.Emoji == x.Emoji })
+		if i < 0 {
+			v.Reactions = append(v.Reactions, ReactionView{Emoji: x.Emoji})
+			i = len(v.Reactions) - 1
+		}
+		y := &v.Reactions[i]
+		if who := x.User.String(); !slices.Contains(y.By, who) {
+			y.By = append(y.By, who)
+		}
+		if x.User == c.device.User {
+			y.Mine = x.ID.String()
+		}
+	}
+	return v
+}
+
+// queuedView shows a message that waits in the outbox, if it is one to show.
+func (c *Client) queuedView(r *roomState, o *outboxEntry) (MessageView, bool) {
+	m, err := content.Decode(o.Message)
+	if err != nil {
+		return MessageView{}, false
+	}
+	id, err := m.ID(c.userURI(c.device.User), c.roomURI(r.id))
+	if err != nil {
+		return MessageView{}, false
+	}
+	shown := m.View()
+	if shown.Kind != content.KindText && shown.Kind != content.KindReply {
+		return MessageView{}, false
+	}
+	t := m.Timers()
+	v := c.itemView(r, 0, &itemRecord{ID: id, User: c.device.User, Time: o.Time, Kind: string(shown.Kind), Text: shown.Text, Burn: t.Burn, Problem: o.Failed})
+	if shown.Kind == content.KindReply {
+		v.ReplyTo = shown.Target.String()
+	}
+	v.State = Queued
+	if o.Failed != "" {
+		v.State = Failed
+	}
+	return v, true
+}
+
+// chainAt gives the running hash of the room's log at a place, if it is kept.
+func (c *Client) chainAt(b *batch, r *roomState, seq uint64) (h api.Hash, ok bool, err error) {
+	raw, err := b.get(r.keyOf(prefixHash, u64(seq)))
+	if err != nil || len(raw) != len(h) {
+		return h, false, err
+	}
+	return api.Hash(raw), true, nil
+}
