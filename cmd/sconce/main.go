@@ -1,0 +1,102 @@
+// Command sconce is the client on a terminal. "sconce help" lists what it can do.
+//
+// One process owns a store. A command opens it, gets in step with the server,
+// does its work and closes it. While one that stays ("read --follow", "sync
+// --wait", "rpc") holds the store, other commands on it go through that process,
+// by a socket beside the store.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+// What a command ends with.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv, colour: isTerminal(os.Stdout) && os.Getenv("NO_COLOR") == ""}
+	code := a.main(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// app is one run of the program: where it reads and writes, and the options that
+// all commands have.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	env      func(string) string
+	colour   bool
+
+	store          string
+	passphraseFile string
+	caFile         string
+	offline        bool
+	json           bool
+}
+
+func (a *app) main(ctx context.Context, args []string) int {
+	err := a.run(ctx, args)
+	if err == nil {
+		return exitDone
+	}
+	if wrong, ok := errors.AsType[*usageError](err); ok {
+		a.complain(wrong.message)
+		if wrong.usage != "" {
+			fmt.Fprintf(a.err, "usage: sconce %s\n", wrong.usage)
+		}
+		return exitUsage
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = errors.New("interrupted")
+	}
+	a.complain(err.Error())
+	return exitFailed
+}
+
+// complain prints an error, parts of which may be a server's or another
+// person's words.
+func (a *app) complain(message string) {
+	fmt.Fprintln(a.err, "sconce: "+oneLine(message))
+}
+
+// note tells what a person should know, and a program that reads the output
+// need not.
+func (a *app) note(format string, args ...any) {
+	fmt.Fprintln(a.err, oneLine(fmt.Sprintf(format, args...)))
+}
+
+func (a *app) run(ctx context.Context, args []string) error {
+	fs := a.options()
+	rest, err := parseLeading(fs, args)
+	if errors.Is(err, errHelp) || err == nil && len(rest) == 0 {
+		return help(ctx, a, nil)
+	}
+	if err != nil {
+		return &usageError{message: err.Error(), usage: "COMMAND …; see sconce help"}
+	}
+	c, rest, err := find(rest)
+	if err != nil {
+		return err
+	}
+	err = c.run(ctx, a, rest)
+	if errors.Is(err, errHelp) {
+		return help(ctx, a, strings.Fields(c.words))
+	}
+	if wrong, ok := errors.AsType[*usageError](err); ok && wrong.usage == "" {
+		wrong.usage = c.synopsis()
+	}
+	return err
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"sconce/client"
+	"sconce/client/native"
+	"sconce/identity"
+)
+
+const recoverUsage = `recover ADDRESS [--device NAME]
+Become yourself again after all devices were lost
+
+ADDRESS is that of any of your devices, or an invite of your network, or
+https://SERVER/#NETWORK. The recovery key is asked for. All devices that you had
+are shut out; your rooms and memberships stay.`
+
+func recoverDevice(ctx context.Context, a *app, args []string) error {
+	fs := a.options()
+	device := fs.String("device", machine(), "")
+	args, err := parse(fs, args, 1, 1)
+	if err != nil {
+		return err
+	}
+	server, network, err := parsePlace(args[0])
+	if err != nil {
+		return err
+	}
+	key, err := a.askRecovery(ctx)
+	if err != nil {
+		return err
+	}
+	return a.enter(ctx, native.Place{Server: server}, func(cfg client.Config) (*client.Client, error) {
+		c, err := client.Recover(ctx, cfg, server, network, key, *device)
+		if err != nil {
+			return nil, err
+		}
+		a.showMe(c.Me())
+		return c, nil
+	})
+}
+
+// parsePlace reads where a network is from whatever a person kept of it.
+func parsePlace(s string) (server string, network identity.NetworkID, err error) {
+	s = strings.TrimSpace(s)
+	if at, err := identity.ParseAddress(s); err == nil {
+		return at.Server, at.Network, nil
+	}
+	if invite, err := identity.ParseInvite(s); err == nil {
+		return invite.Server, invite.Network, nil
+	}
+	server, id, ok := strings.Cut(s, "/#")
+	if !ok {
+		return "", network, errors.New("the address is not complete: it needs the network after /#, as in https://chat.example.org/#NETWORK")
+	}
+	if network, err = identity.ParseNetworkID(id); err != nil {
+		return "", network, errors.New("what follows the # is not the id of a network")
+	}
+	// The rules for a server's address are ParseAddress's.
+	whole := identity.Address{Server: server, Network: network}
+	if _, err := identity.ParseAddress(whole.String()); err != nil {
+		return "", network, err
+	}
+	return server, network, nil
+}
+
+// askRecovery asks for the key without showing it, or reads it from a pipe.
+func (a *app) askRecovery(ctx context.Context) (*identity.RecoveryKey, error) {
+	if !isTerminal(a.in) {
+		line, err := a.inputLine()
+		if err != nil {
+			return nil, err
+		}
+		return identity.ParseRecoveryKey(line)
+	}
+	typed, err := a.askSecret(ctx, "Recovery key: ")
+	if err != nil {
+		return nil, err
+	}
+	return identity.ParseRecoveryKey(string(typed))
+}

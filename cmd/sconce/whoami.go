@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"sconce/client/bridge"
+)
+
+const whoamiUsage = `whoami [--json]
+Show who you are here, and the address for "sconce link"`
+
+func whoami(ctx context.Context, a *app, args []string) error {
+	if _, err := parse(a.options(), args, 0, 0); err != nil {
+		return err
+	}
+	return a.withDoorOffline(ctx, func(ctx context.Context, s *session) error {
+		me, err := bridge.Me.Call(ctx, s.door, bridge.None{})
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.printJSON(me)
+		}
+		rows := [][]string{
+			{"name", nameOf(me.Name)}, {"user", me.User}, {"device", nameOf(me.DeviceName) + " (" + short(me.Device) + ")"},
+			{"server", oneLine(me.Server)}, {"network", me.Network}, {"address", oneLine(me.Address)},
+		}
+		if me.Removed {
+			rows = append(rows, []string{"removed", "this device was taken out by another of yours"})
+		}
+		fmt.Fprint(a.out, table(rows))
+		return nil
+	})
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"sconce/api"
+	"sconce/client"
+	"sconce/client/bridge"
+)
+
+// example is a call as the manual shows it. The types are checked against the
+// method's, so that an example can't be of yesterday.
+type example struct {
+	params, result any
+	codes          []bridge.Code // that this call in particular may answer
+}
+
+const (
+	alice    = "acx7…" // shortened: an id has 52 characters
+	bob      = "q5fe…"
+	phone    = "m2ka…"
+	team     = "5f0c…"
+	hello    = "01d3…"
+	reaction = "0197…"
+	noon     = 1767268800000
+)
+
+var (
+	forbidden   = bridge.Code(api.Forbidden)
+	limited     = bridge.Code(api.RateLimited)
+	unavailable = bridge.Code(api.Unavailable)
+	// online is what any call may answer that asks the server.
+	online = []bridge.Code{bridge.Offline, bridge.Removed, limited, unavailable}
+)
+
+func asks(more ...bridge.Code) []bridge.Code { return append(more, online...) }
+
+var (
+	teamRoom = client.RoomView{
+		Room: team, Kind: "group", Name: "Team", Last: 12,
+		Members: []client.MemberView{
+			{User: alice, Name: "Alice", Admin: true, Trust: client.Verified, Devices: 2},
+			{User: bob, Name: "Bob", Trust: client.Unverified, Devices: 1},
+		},
+	}
+	bobRoom = client.RoomView{
+		Room: "c81e…", Kind: "direct", Name: "Bob",
+		Members: []client.MemberView{{User: alice, Name: "Alice", Trust: client.Verified, Devices: 2}, {User: bob, Name: "Bob", Trust: client.Unverified, Devices: 1}},
+	}
+	queued = client.MessageView{
+		ID: hello, Room: team, Sender: alice, Name: "Alice", Mine: true, Time: noon, State: client.Queued, Kind: "text",
+		Text: "Lunch?", Burn: 60,
+	}
+	sent = client.MessageView{
+		ID: hello, Room: team, Seq: 12, Sender: alice, Name: "Alice", Mine: true, Time: noon, State: client.Sent, Kind: "text",
+		Text: "Lunch?", Reactions: []client.ReactionView{{Emoji: "👍", By: []string{bob}}},
+	}
+	done = bridge.None{}
+	name = "Team 2"
+	day  = 24 * 60 * 60
+)
+
+var examples = map[string]example{
+	"me": {done, client.Me{User: alice, Name: "Alice", Device: phone, DeviceName: "phone", Network: "f7yq…",
+		Server: "https://chat.example.org", Address: "https://chat.example.org/#device1.f7yq….acx7…"}, nil},
+	"rename":       {bridge.RenameParams{Name: "Alice B."}, done, asks(bridge.Code(api.Conflict))},
+	"people":       {bridge.PeopleParams{Query: "bo"}, []client.PersonView{{User: bob, Name: "Bob", Trust: client.Unverified, Devices: 1}}, []bridge.Code{limited}},
+	"safety":       {bridge.SafetyParams{User: bob}, client.SafetyView{User: bob, Name: "Bob", Number: "20391 55012 …", Trust: client.Unverified}, asks()},
+	"markVerified": {bridge.MarkVerifiedParams{User: bob, Verified: true}, done, asks()},
+
+	"rooms":        {done, []client.RoomView{teamRoom}, nil},
+	"room":         {bridge.RoomParams{Room: team}, teamRoom, nil},
+	"newRoom":      {bridge.NewRoomParams{Name: "Team", Users: []string{bob}}, teamRoom, asks()},
+	"directRoom":   {bridge.DirectRoomParams{User: bob}, bobRoom, asks()},
+	"addPeople":    {bridge.AddPeopleParams{Room: team, Users: []string{bob}}, done, asks(forbidden)},
+	"removePerson": {bridge.RemovePersonParams{Room: team, User: bob}, done, asks(forbidden)},
+	"leave":        {bridge.RoomParams{Room: team}, done, asks()},
+	"setRoom":      {bridge.SetRoomParams{Room: team, Name: &name, Expire: &day}, done, asks(forbidden)},
+
+	"messages": {bridge.MessagesParams{Room: team, Limit: 1}, []client.MessageView{sent}, nil},
+	"send":     {bridge.SendParams{Room: team, Draft: client.Draft{Text: "Lunch?", Burn: 60}}, queued, nil},
+	"react":    {bridge.ReactParams{Room: team, Message: hello, Emoji: "👍"}, done, nil},
+	"unreact":  {bridge.UnreactParams{Room: team, Message: hello, Reaction: reaction}, done, nil},
+	"edit":     {bridge.EditParams{Room: team, Message: hello, Text: "Lunch at one?"}, done, nil},
+	"delete":   {bridge.DeleteParams{Room: team, Message: hello}, done, nil},
+	"view":     {bridge.ViewParams{Room: team, UpTo: 12}, done, nil},
+	"sync":     {done, done, asks()},
+
+	"devices":      {done, []client.DeviceView{{Device: phone, Name: "phone", Added: noon, This: true}}, nil},
+	"approve":      {bridge.ApproveParams{Code: "SD1-4Q7ZK-…"}, client.DeviceView{Device: "t4ww…", Name: "Linux computer", Added: noon}, asks(bridge.Code(api.NotFound))},
+	"removeDevice": {bridge.RemoveDeviceParams{Device: "t4ww…"}, done, asks()},
+}
