@@ -379,7 +379,7 @@ func TestRemovedDeviceLosesItsLoginAndOthersAreTold(t *testing.T) {
 		_, err = w.Authenticate(t.Context(), token)
 		wantCode(t, err, api.Unauthenticated)
 		_, err = w.login(t, p.log.User(), second)
-		wantCode(t, err, api.Unauthenticated)
+		wantCode(t, err, api.Forbidden)
 
 		// A first failure is tried again by whoever runs next, as after a crash.
 		for range 2 {
@@ -405,7 +405,7 @@ func TestRecoveryBringsBackADeviceWithoutARemoval(t *testing.T) {
 		must(t, err)
 		w.publish(t, p, entry)
 		_, err = w.login(t, p.log.User(), p.first)
-		wantCode(t, err, api.Unauthenticated)
+		wantCode(t, err, api.Forbidden)
 
 		entry, err = p.log.Recover(p.recovery, w.now, identity.Recovery{Keep: keep, Remove: []identity.DeviceID{thief.Keys().ID()}})
 		must(t, err)

@@ -82,7 +82,7 @@ func (s *Service) Login(ctx context.Context, c duty.Caller, req *api.LoginReques
 		return nil, err
 	}
 	if log == nil || !log.Active(req.Device) {
-		return nil, api.Errorf(api.Unauthenticated, "the device is not active: it was removed, or never added")
+		return nil, api.Errorf(api.Forbidden, "the device is not active: it was removed, or never added")
 	}
 	device, _ := log.Device(req.Device)
 	if err := identity.VerifyLogin(device.Keys, s.network, req.Challenge, req.Signature); err != nil {

@@ -60,25 +60,24 @@ func (j *Journal) commitOne(ctx context.Context, o *op) {
 	j.apply(b)
 }
 
-// settle answers an operation that was not written, as far as we know. What
-// memory holds of its logs is in doubt, so it is read anew.
+// settle answers an operation that was not written, as far as we know. Where
+// the database and memory may have come apart, its logs are read anew.
 func (j *Journal) settle(ctx context.Context, o *op, err error) {
-	switch {
-	case errors.Is(err, errRepeat):
+	if errors.Is(err, errRepeat) {
 		at, ok, lookup := j.answered(ctx, o.key)
 		if lookup == nil && !ok {
 			lookup = unavailable("the server could not tell whether this was appended before: try again")
 		}
 		o.answer(j, at, lookup)
 		return
-	case !errors.Is(err, errBehind):
-		err = j.trouble(err)
 	}
-	j.forget(o.log)
-	for _, l := range o.inbox {
-		j.forget(l)
+	if errors.Is(err, errBehind) || errors.Is(err, errInDoubt) || sqldb.IsUnavailable(err) {
+		j.forget(o.log)
+		for _, l := range o.inbox {
+			j.forget(l)
+		}
 	}
-	o.answer(j, Place{}, err)
+	o.answer(j, Place{}, j.trouble(err))
 }
 
 // trouble turns an error of the database into what people read, if it is the
