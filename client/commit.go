@@ -178,7 +178,7 @@ func (c *Client) proposals(r *roomState, g *mls.Group, p *plan) ([]mls.Proposal,
 			selfGone[mls.LeafIndex(v.Sender.Index)] = true
 		}
 	}
-	for _, l := range p.removes {
+	for _, l := range append(slices.Clone(p.removes), c.disowned(g, p.change)...) {
 		if !gone[l] {
 			gone[l] = true
 			out = append(out, &mls.Remove{Removed: l})
@@ -200,6 +200,25 @@ func (c *Client) proposals(r *roomState, g *mls.Group, p *plan) ([]mls.Proposal,
 		out = append(out, &mls.Add{KeyPackage: kp})
 	}
 	return out, nil
+}
+
+// disowned lists the leaves of devices that their owner's log, at the pin that
+// a change sets, has removed: a pin can't move there while they stay.
+func (c *Client) disowned(g *mls.Group, change room.Change) []mls.LeafIndex {
+	var out []mls.LeafIndex
+	for i, leaf := range g.Members() {
+		cred, err := room.CredentialOf(leaf)
+		if err != nil || i == g.Own() {
+			continue
+		}
+		for _, q := range change.Set {
+			log := c.knownLog(q.User)
+			if q.User == cred.User && log != nil && !log.Active(cred.Device) {
+				out = append(out, i)
+			}
+		}
+	}
+	return out
 }
 
 // leavers lists the people whose last leaf removes itself in this commit.

@@ -360,45 +360,106 @@ func (c *Client) addPart(ctx context.Context, r *roomState, users []identity.Use
 	if err != nil {
 		return fmt.Errorf("adding: %w", err)
 	}
-	if err := c.fetchLogs(ctx, users); err != nil { // after, so that they know every claimed device
+	mine, err := c.claimOwn(ctx, r)
+	if err != nil {
+		return err
+	}
+	if err := c.fetchLogs(ctx, append(slices.Clone(users), c.device.User)); err != nil { // after, so that they know every claimed device
 		return err
 	}
 	var adds []*mls.KeyPackage
-	for _, k := range claimed.KeyPackages {
+	for _, k := range append(mine, claimed.KeyPackages...) {
 		kp, err := mls.ParseKeyPackage(k.KeyPackage)
 		if err != nil {
 			return fmt.Errorf("adding: the server gave a key package that can't be read: %w", err)
 		}
 		adds = append(adds, kp)
 	}
-	return c.commit(ctx, r, func(r *roomState, g *mls.Group) (*plan, error) {
-		role := room.Member
-		if r.Kind == room.Direct {
-			role = room.Admin
-		}
-		p := &plan{}
-		there := r.participants()
-		for _, u := range users {
-			if _, ok := there.Find(u); ok {
-				continue
-			}
-			log := c.knownLog(u)
-			if log == nil {
-				return nil, fmt.Errorf("the server does not give the device log of %s", c.nameOf(u))
-			}
-			p.change.Set = append(p.change.Set, room.Participant{User: u, Role: role, Pin: log.Pin()})
-		}
-		for _, kp := range adds {
-			cred, err := room.CredentialOf(kp.Leaf)
-			if err != nil {
-				return nil, err
-			}
-			if _, ok := there.Find(cred.User); !ok {
-				p.adds = append(p.adds, kp)
+	return c.commit(ctx, r, func(r *roomState, g *mls.Group) (*plan, error) { return c.planAdd(r, g, users, adds) })
+}
+
+// claimOwn claims key packages for the other devices of this person that are
+// not in a room yet, so that they need not come in by themselves. Where there
+// are none, they will.
+func (c *Client) claimOwn(ctx context.Context, r *roomState) ([]api.ClaimedKeyPackage, error) {
+	if err := c.lock(); err != nil {
+		return nil, err
+	}
+	var absent []api.DeviceID
+	g, err := c.openGroup(r)
+	if log := c.knownLog(c.device.User); g != nil && log != nil {
+		in := devicesOf(g)
+		for _, d := range log.Devices() {
+			if !in[d.ID] {
+				absent = append(absent, api.DeviceID(d.ID))
 			}
 		}
+	}
+	c.mu.Unlock()
+	if err != nil || len(absent) == 0 {
+		return nil, err
+	}
+	claimed, err := authed(ctx, c, api.ClaimKeyPackages,
+		&api.ClaimKeyPackagesRequest{Users: []api.UserID{api.UserID(c.device.User)}, Devices: absent})
+	if err != nil {
+		if apiCode(err) == "" {
+			return nil, fmt.Errorf("adding: %w", err)
+		}
+		return nil, nil
+	}
+	return claimed.KeyPackages, nil
+}
+
+func devicesOf(g *mls.Group) map[identity.DeviceID]bool {
+	in := map[identity.DeviceID]bool{}
+	for _, leaf := range g.Members() {
+		if cred, err := room.CredentialOf(leaf); err == nil {
+			in[cred.Device] = true
+		}
+	}
+	return in
+}
+
+// planAdd plans to bring in those of users who are not there, and of the
+// claimed devices those that belong to them or to this person.
+func (c *Client) planAdd(r *roomState, g *mls.Group, users []identity.UserID, adds []*mls.KeyPackage) (*plan, error) {
+	role := room.Member
+	if r.Kind == room.Direct {
+		role = room.Admin
+	}
+	p := &plan{}
+	there := r.participants()
+	for _, u := range users {
+		if _, ok := there.Find(u); ok {
+			continue
+		}
+		log := c.knownLog(u)
+		if log == nil {
+			return nil, fmt.Errorf("the server does not give the device log of %s", c.nameOf(u))
+		}
+		p.change.Set = append(p.change.Set, room.Participant{User: u, Role: role, Pin: log.Pin()})
+	}
+	if len(p.change.Set) == 0 {
 		return p, nil
-	})
+	}
+	in, own := devicesOf(g), false
+	for _, kp := range adds {
+		cred, err := room.CredentialOf(kp.Leaf)
+		if err != nil {
+			return nil, err
+		}
+		_, was := there.Find(cred.User)
+		mine := cred.User == c.device.User
+		if !was || mine && !in[cred.Device] && c.knownLog(cred.User).Active(cred.Device) {
+			p.adds = append(p.adds, kp)
+			own = own || mine
+		}
+	}
+	if me, ok := there.Find(c.device.User); own && ok {
+		me.Pin = c.knownLog(c.device.User).Pin()
+		p.change.Set = append(p.change.Set, me)
+	}
+	return p, nil
 }
 
 // RemovePerson takes a person and all their devices out of a room.
