@@ -54,7 +54,10 @@ func (c *Client) prepareJoin(ctx context.Context, invite identity.Invite, name, 
 		}
 		p := c.device.Pending
 		if p == nil {
-			return nil, errors.New("this store belongs to a device already; give another with --store")
+			return nil, errTaken
+		}
+		if p.Genesis == nil {
+			return nil, errors.New("in this store \"link\" or \"recover\" was begun: finish that, or give another with --store")
 		}
 		if c.self, err = identity.ParseDeviceSecrets(c.device.Secrets); err != nil {
 			return nil, err
@@ -140,18 +143,19 @@ const linkPoll = time.Second
 
 // Link makes this a further device of a person. address comes from one of
 // their devices; show is given the code to type or scan there. Link returns
-// when that device has approved, or ctx ends.
+// when that device has approved, or ctx ends. Where it was interrupted, the same
+// call in the same store goes on with the same keys.
 func Link(ctx context.Context, cfg Config, address identity.Address, deviceName string, show func(identity.LinkCode)) (*Client, error) {
 	cfg.fill()
 	c := newClient(cfg)
-	if err := c.requireNew(); err != nil {
+	resumed, err := c.beginDevice(ctx, address.Server, address.Network, deviceName)
+	if err != nil {
 		return nil, err
 	}
-	if err := c.meet(ctx, address.Server, address.Network); err != nil {
-		return nil, err
-	}
-	if err := c.makeSecrets(deviceName); err != nil {
-		return nil, err
+	if resumed {
+		if done, err := c.approvedBefore(ctx, address); done || err != nil {
+			return c, err
+		}
 	}
 	admission, err := c.self.Join(address.Network, address.User)
 	if err != nil {
@@ -179,12 +183,63 @@ func Link(ctx context.Context, cfg Config, address identity.Address, deviceName 
 	}
 }
 
-func (c *Client) requireNew() error {
+var errTaken = errors.New("this store belongs to a device already; give another with --store")
+
+// beginDevice makes the keys of a further device and saves them before anything
+// leaves, or picks up those that an interrupted link or recovery saved.
+func (c *Client) beginDevice(ctx context.Context, server string, network identity.NetworkID, deviceName string) (resumed bool, err error) {
 	raw, err := c.vault.Get([]byte{prefixDevice})
-	if err == nil && raw != nil {
-		err = errors.New("this store belongs to a device already; give another with --store")
+	if err != nil {
+		return false, err
 	}
-	return err
+	if raw != nil {
+		if err := decodeRecord(raw, &c.device); err != nil {
+			return false, err
+		}
+		if p := c.device.Pending; p == nil || p.Genesis != nil || c.device.Network != network {
+			return false, errTaken
+		}
+		c.self, err = identity.ParseDeviceSecrets(c.device.Secrets)
+		return true, errors.Join(err, c.meet(ctx, server, network))
+	}
+	if err := c.meet(ctx, server, network); err != nil {
+		return false, err
+	}
+	if err := c.makeSecrets(deviceName); err != nil {
+		return false, err
+	}
+	c.device.Pending = &pendingJoin{}
+	b := c.batch()
+	b.putErasable([]byte{prefixDevice}, encodeRecord(&c.device))
+	return false, b.apply()
+}
+
+// approvedBefore finishes a link that was approved and then interrupted: the
+// device can log in already.
+func (c *Client) approvedBefore(ctx context.Context, address identity.Address) (bool, error) {
+	c.device.User = address.User
+	if _, err := c.login(ctx, false); err != nil {
+		c.removed = false // it was never in
+		if errors.Is(err, ErrRemoved) || apiCode(err) != "" {
+			return false, nil
+		}
+		return false, err
+	}
+	if err := c.fetchLogs(ctx, []identity.UserID{address.User}); err != nil {
+		return false, err
+	}
+	resp, err := authed(ctx, c, api.People, &api.PeopleRequest{Users: []api.UserID{api.UserID(address.User)}})
+	if err != nil {
+		return false, err
+	}
+	for _, p := range resp.People {
+		c.device.Name = p.Name
+	}
+	log := c.knownLog(address.User)
+	if log == nil {
+		return false, errors.New("the server does not give your device log")
+	}
+	return true, c.admitted(log)
 }
 
 func (c *Client) linked(address identity.Address, resp *api.ReadLinkResponse) error {
@@ -201,14 +256,12 @@ func (c *Client) linked(address identity.Address, resp *api.ReadLinkResponse) er
 
 // Recover makes this the one device of a person who has lost theirs, by the
 // recovery key. Every device that was there before is shut out; rooms and
-// memberships stay.
+// memberships stay. Where it was interrupted, the same call in the same store
+// finishes it.
 func Recover(ctx context.Context, cfg Config, server string, network identity.NetworkID, recovery *identity.RecoveryKey, deviceName string) (*Client, error) {
 	cfg.fill()
 	c := newClient(cfg)
-	if err := c.requireNew(); err != nil {
-		return nil, err
-	}
-	if err := c.meet(ctx, server, network); err != nil {
+	if _, err := c.beginDevice(ctx, server, network, deviceName); err != nil {
 		return nil, err
 	}
 	found, err := call(ctx, c.transport, api.RecoveryLog, nil, &api.RecoveryLogRequest{Key: recovery.ID()})
@@ -219,8 +272,9 @@ func Recover(ctx context.Context, cfg Config, server string, network identity.Ne
 	if err != nil {
 		return nil, fmt.Errorf("your device log: %w", err)
 	}
-	if err := c.makeSecrets(deviceName); err != nil {
-		return nil, err
+	c.device.Name = found.Name
+	if log.Active(c.deviceID()) {
+		return c, c.admitted(log) // the answer to the recovery was lost
 	}
 	admission, err := c.self.Join(network, log.User())
 	if err != nil {
@@ -236,7 +290,6 @@ func Recover(ctx context.Context, cfg Config, server string, network identity.Ne
 	if err := log.Append(entry); err != nil {
 		return nil, fmt.Errorf("recovering: %w", err)
 	}
-	c.device.Name = found.Name
 	return c, c.admitted(log)
 }
 

@@ -62,8 +62,9 @@ type Client struct {
 // ErrRemoved means that this device was taken out of its person's devices.
 var ErrRemoved = errors.New("this device was removed by another device of yours; join again with \"link\" or \"recover\" in a new store")
 
-// ErrUnfinished means that joining was begun in this store and not finished.
-var ErrUnfinished = errors.New("joining was begun in this store and not finished: join again with the same invite")
+// ErrUnfinished means that joining, linking or recovering was begun in this
+// store and not finished.
+var ErrUnfinished = errors.New("joining was begun in this store and not finished: give the same join, link or recover again")
 
 // Open opens the client of a vault in which a device was made before.
 func Open(cfg Config) (*Client, error) {

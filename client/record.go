@@ -110,6 +110,8 @@ type deviceRecord struct {
 	Pending *pendingJoin `cbor:"11,keyasint,omitempty"`
 }
 
+// pendingJoin is what an interrupted join needs to go on. For a link or a
+// recovery it is empty: the device's keys are all there is.
 type pendingJoin struct {
 	Invite   []byte `cbor:"1,keyasint"` // the server's token
 	Genesis  []byte `cbor:"2,keyasint"`

@@ -562,6 +562,9 @@ func (c *Client) SetRoom(ctx context.Context, id string, s RoomSettings) error {
 			if !r.participants().May(c.device.User) {
 				return nil, errors.New("only an admin changes the room's settings")
 			}
+			if r.Kind == room.Group && !r.stateKnown() {
+				return nil, errors.New("the room's settings are still on their way to this device; try again in a moment")
+			}
 			next := r.state().Next()
 			next.Name, next.Description, next.Expire, next.Burn = s.Name, s.Description, uint32(s.Expire), uint32(s.Burn)
 			raw, err := next.Encode()

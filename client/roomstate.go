@@ -248,6 +248,8 @@ func (c *Client) waiting(r *roomState) string {
 	switch {
 	case r.Left:
 		return ""
+	case r.Leaving:
+		return "leaving: any other device in the room completes that when it is next there"
 	case r.Stuck != "":
 		return "rejoining: " + r.Stuck
 	case !r.Member:

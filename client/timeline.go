@@ -461,9 +461,12 @@ func (c *Client) Messages(id string, before, limit int) ([]MessageView, error) {
 }
 
 func (c *Client) itemView(r *roomState, seq uint64, it *itemRecord) MessageView {
-	v := MessageView{ID: it.ID.String(), Room: hex.EncodeToString(r.id[:]), Seq: int(seq), Sender: it.User.String(),
+	v := MessageView{Room: hex.EncodeToString(r.id[:]), Seq: int(seq), Sender: it.User.String(),
 		Name: c.nameOf(it.User), Mine: it.User == c.device.User, Time: int(it.Time), State: Received, Kind: it.Kind,
 		Text: it.Text, Edited: it.Edited, Deleted: it.Deleted, Expires: int(it.Expires), Burn: int(it.Burn), Problem: it.Problem}
+	if !it.ID.IsZero() {
+		v.ID = it.ID.String()
+	}
 	if v.Mine {
 		v.State = Sent
 	}

@@ -83,7 +83,7 @@ const (
 
 // MessageView is one line of a room's timeline.
 type MessageView struct {
-	ID        string         `json:"id"` // MIMI message id
+	ID        string         `json:"id"` // MIMI message id; empty for what is no message: notices, gaps
 	Room      string         `json:"room"`
 	Seq       int            `json:"seq,omitempty"` // place in the log; 0 while queued
 	Sender    string         `json:"sender"`

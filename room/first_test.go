@@ -80,6 +80,9 @@ func TestFirstLeafIsTheMakersDevice(t *testing.T) {
 	w.wantRule("a device after the pin", "leaves", r.checkFirst(nil))
 	full := w.newRoom(Group, alice.phone, w.newPerson().phone)
 	w.wantRule("an epoch after the first", "first epoch", full.checkFirst(nil))
+	gi := r.info()
+	gi.Context.ConfirmedTranscriptHash = []byte{1}
+	w.wantRule("a past", "first epoch", CheckFirst(gi, r.public.Members(), nil, w.sender, w.logs))
 }
 
 func TestNewGenerationTakesEverythingOver(t *testing.T) {

@@ -85,19 +85,6 @@ func TestPinOfAnotherHistoryIsRefused(t *testing.T) {
 	p.refuse("pins", p.alice.phone, inline(p.brings(dave.phone), set(fake)))
 }
 
-func TestLogOfAnotherPersonDecidesNothing(t *testing.T) {
-	p := newParty(t)
-	p.bob.newDevice("tablet")
-	st := p.commit(p.bob.phone, inline(set(p.bob.at(Member, 0))))
-	p.server.Logs = func(identity.UserID) *identity.Log { return p.alice.log }
-	p.alice.newDevice("tablet")
-	p.alice.newDevice("another")
-	m, err := mls.ParseMessage(st.Message())
-	p.ok(err)
-	_, err = p.public.Process(m, testTime)
-	p.wantRule("the server", "pins", err)
-}
-
 func TestAnyMemberRaisesAPin(t *testing.T) {
 	p := newParty(t)
 	p.bob.newDevice("tablet")

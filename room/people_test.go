@@ -175,7 +175,7 @@ func TestSelfRoomHasNoSecondPerson(t *testing.T) {
 	r.accept(tablet, r.commit(tablet, inline(r.remove(alice.phone))))
 }
 
-func TestKindOfARoomIsFixed(t *testing.T) {
+func TestKindAndComponentsOfARoomAreFixed(t *testing.T) {
 	p := newParty(t)
 	c := *p.public.Context()
 	people := p.participants()
@@ -185,6 +185,10 @@ func TestKindOfARoomIsFixed(t *testing.T) {
 	v := *p.commit(p.alice.phone, inline()).View()
 	v.After = &c
 	p.wantRule("the rules", "kind", p.server.Rules.Commit(&v))
+	people.Kind = Group
+	c.Extensions = c.Extensions.With(mls.ExtensionAppDataDictionary,
+		mls.AppData{ComponentParticipants: people.Bytes(), ComponentState: make([]byte, 32), 0x8003: nil}.Extension().Data)
+	p.wantRule("the rules", "components", p.server.Rules.Commit(&v))
 }
 
 func TestParticipantsChangeOnceInACommit(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"sconce/internal/sqldb"
 	"sconce/internal/sqldb/sqldbtest"
@@ -166,6 +167,40 @@ func TestDeletedBytesAreGoneFromEveryFile(t *testing.T) {
 	}
 	if found(t, db, "canarycanary") {
 		t.Error("deleted bytes are still on disk after a checkpoint")
+	}
+}
+
+func TestCheckpointDoesNotWaitLongForAReader(t *testing.T) {
+	db := migrated(t, sqldbtest.SQLite(t))
+	for i := range 3 {
+		if err := insert(t, db, i, 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, err := db.Read.QueryContext(t.Context(), "SELECT id FROM item") // a reader in the middle
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		t.Fatal(rows.Err())
+	}
+	if err := insert(t, db, 10, 10); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	if err := db.Checkpoint(t.Context()); err == nil {
+		t.Error("a checkpoint emptied the log under a reader")
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("writing stood still for %v", took)
+	}
+	if err := insert(t, db, 11, 10); err != nil {
+		t.Errorf("writing after it: %v", err)
+	}
+	rows.Close()
+	if err := db.Checkpoint(t.Context()); err != nil {
+		t.Errorf("with the reader gone: %v", err)
 	}
 }
 

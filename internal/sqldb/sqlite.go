@@ -17,6 +17,13 @@ const (
 	// checkpointEvery bounds how long a deleted message stays in the
 	// write-ahead log after its row is gone.
 	checkpointEvery = 15 * time.Second
+	checkpointRetry = time.Second // after one that readers were in the way of
+
+	// busyTimeout is how long a statement waits for another process, such as one
+	// that makes an invite. A checkpoint waits less for readers, because all
+	// writing stands still meanwhile. Both in milliseconds.
+	busyTimeout           = 10_000
+	checkpointBusyTimeout = 250
 
 	readers = 4
 )
@@ -80,7 +87,7 @@ func touch(path string) error {
 // opens connections when it likes.
 func sqliteDSN(path, lock string, pragmas ...string) string {
 	q := url.Values{"_txlock": {lock}}
-	pragmas = append([]string{"busy_timeout(10000)", "foreign_keys(ON)", "temp_store(MEMORY)"}, pragmas...)
+	pragmas = append([]string{fmt.Sprintf("busy_timeout(%d)", busyTimeout), "foreign_keys(ON)", "temp_store(MEMORY)"}, pragmas...)
 	for _, p := range pragmas {
 		q.Add("_pragma", p)
 	}
@@ -90,14 +97,18 @@ func sqliteDSN(path, lock string, pragmas ...string) string {
 // checkpointer moves the write-ahead log into the database now and then, and
 // empties it. SQLite does the first by itself and never the second.
 func (db *DB) checkpointer(ctx context.Context) {
-	tick := time.NewTicker(checkpointEvery)
-	defer tick.Stop()
+	next := time.NewTimer(checkpointEvery)
+	defer next.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
-			_ = db.Checkpoint(ctx) // the next one may do better; writes report their own trouble
+		case <-next.C:
+		}
+		if db.Checkpoint(ctx) != nil { // what is wrong with the disk, writes tell
+			next.Reset(checkpointRetry)
+		} else {
+			next.Reset(checkpointEvery)
 		}
 	}
 }
@@ -111,9 +122,21 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 	if wal, err := os.Stat(db.path + "-wal"); err == nil && wal.Size() == 0 {
 		return nil
 	}
-	var busy, pages, moved int
-	err := db.Write.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved)
+	conn, err := db.Write.Conn(ctx)
 	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	defer conn.Close()
+	wait := func(ms int) error {
+		_, err := conn.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("PRAGMA busy_timeout=%d", ms))
+		return err
+	}
+	if err := wait(checkpointBusyTimeout); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	var busy, pages, moved int
+	err = conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved)
+	if err := errors.Join(err, wait(busyTimeout)); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	if busy != 0 {

@@ -18,6 +18,9 @@ const maxGroupInfo = 2 << 20
 // Append adds one entry to a room's log. A repeat gets the first answer, even
 // when the request would no longer be taken.
 func (s *Service) Append(ctx context.Context, c duty.Caller, req *api.AppendRequest) (*api.AppendResponse, error) {
+	if err := s.appends.Take(c.Device, 1); err != nil {
+		return nil, err
+	}
 	m, err := readAppend(req)
 	if err != nil {
 		return nil, err

@@ -50,6 +50,10 @@ type Config struct {
 	// server proposes removals.
 	Sender    []byte
 	SenderKey mls.Secret
+
+	// AppendsPerMinute is how much one device may append. 0 means 6,000: more
+	// than anybody types, and than a bot should say.
+	AppendsPerMinute int
 }
 
 // Service is the delivery duty. It is safe for concurrent use.
@@ -59,6 +63,7 @@ type Service struct {
 	reads   *db.Queries
 	rooms   followers
 
+	appends     *duty.Limiter[api.DeviceID]
 	handshakes  *duty.Limiter[api.DeviceID]
 	creations   *duty.Limiter[api.DeviceID]
 	infos       *duty.Limiter[api.DeviceID]
@@ -74,8 +79,12 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	if err := c.DB.Migrate(ctx, "delivery", schema); err != nil {
 		return nil, err
 	}
+	if c.AppendsPerMinute <= 0 {
+		c.AppendsPerMinute = 6000
+	}
 	return &Service{
 		Config: c, journal: j, reads: db.New(c.DB.Read),
+		appends:     duty.NewLimiter[api.DeviceID](c.Clock, c.AppendsPerMinute, time.Minute),
 		handshakes:  duty.NewLimiter[api.DeviceID](c.Clock, 120, time.Minute),
 		creations:   duty.NewLimiter[api.DeviceID](c.Clock, 100, time.Hour),
 		infos:       duty.NewLimiter[api.DeviceID](c.Clock, 600, 10*time.Minute),

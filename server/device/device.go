@@ -133,25 +133,31 @@ func (s *Service) report(ctx context.Context, what string, err error) {
 }
 
 // settleRemovals tells the other duties of every device that waits for it. What
-// waits is in the database, so that a crash forgets no removal.
+// waits is in the database, so that a crash forgets no removal. One device that
+// they fail to let go of does not hold up the others.
 func (s *Service) settleRemovals(ctx context.Context) error {
 	for {
 		rows, err := s.reads.Removals(ctx)
 		if err != nil || len(rows) == 0 {
 			return err
 		}
+		var errs []error
 		for _, row := range rows {
-			user, device := identity.UserID(row.UserID), identity.DeviceID(row.DeviceID)
-			for _, fn := range s.removed {
-				if err := fn(ctx, user, device); err != nil {
-					return err
-				}
-			}
-			if err := s.queries.DropRemoval(ctx, device[:]); err != nil {
-				return err
-			}
+			errs = append(errs, s.settle(ctx, identity.UserID(row.UserID), identity.DeviceID(row.DeviceID)))
+		}
+		if err := errors.Join(errs...); err != nil {
+			return err
 		}
 	}
+}
+
+func (s *Service) settle(ctx context.Context, user identity.UserID, device identity.DeviceID) error {
+	for _, fn := range s.removed {
+		if err := fn(ctx, user, device); err != nil {
+			return err
+		}
+	}
+	return s.queries.DropRemoval(ctx, device[:])
 }
 
 // Sweep drops expired tokens and links.

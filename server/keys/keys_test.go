@@ -221,11 +221,14 @@ func TestConcurrentClaimersNeverGetTheSamePackage(t *testing.T) {
 		bob := w.person(t)
 		const claimers, claims = 4, 5
 		bob.publish(t, 0, claimers*claims, false)
+		var people [claimers]*person
+		for i := range people {
+			people[i] = w.person(t)
+		}
 		var mu sync.Mutex
 		seen := map[string]bool{}
 		var race sync.WaitGroup
-		for range claimers {
-			ada := w.person(t)
+		for _, ada := range people {
 			race.Go(func() {
 				for range claims {
 					got, err := ada.claim(t, bob)

@@ -58,8 +58,13 @@ func BenchmarkPush(b *testing.B) {
 // it being here; the client's end costs about as much. Memory that was used once
 // is used again, so only the first round tells.
 func BenchmarkIdle(b *testing.B) {
+	b.Run("plain", func(b *testing.B) { idle(b, false) })
+	b.Run("TLS", func(b *testing.B) { idle(b, true) })
+}
+
+func idle(b *testing.B, tls bool) {
 	const streams = 2000
-	h := start(b, false)
+	h := start(b, tls)
 	clients := make([]*client, streams)
 	h.device(b, 255)
 	debug.FreeOSMemory()

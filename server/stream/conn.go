@@ -28,7 +28,7 @@ type conn struct {
 	// service.mu, and service.leave reads them.
 	caller   duty.Caller
 	known    bool
-	login    []byte    // the body that logged in
+	login    []byte    // the body that logged in, asked about again now and then
 	deadline time.Time // for logging in
 	source   source
 	message  []byte    // the fragments so far
@@ -71,7 +71,6 @@ func (c *conn) talk() error {
 	if _, err := c.authenticate(c.login); err != nil {
 		return breach(ws.StatusPolicyViolation, "the device was removed")
 	}
-	c.login = nil
 	return c.serve(c.call)
 }
 
@@ -117,14 +116,29 @@ func (c *conn) first(message []byte) error {
 		c.answer(f.Call, nil, c.service.Registry.Explain(c.ctx, f.Name, err), false)
 		return breach(ws.StatusPolicyViolation, "not logged in")
 	}
-	c.service.login(c, caller)
 	c.login = f.Body
+	c.service.login(c, caller)
 	c.answer(f.Call, emptyBody, nil, false)
 	return errLoggedIn
 }
 
 // emptyBody is [api.Empty], encoded.
 var emptyBody = []byte{0xa0}
+
+// recheck ends the stream if its login is not good any more: it has expired, or
+// another node removed the device. A database that does not answer is no reason.
+func (c *conn) recheck() {
+	_, err := c.authenticate(c.login)
+	if e, ok := errors.AsType[*api.Error](err); ok && e.Code == api.Unauthenticated {
+		c.revoke("the login is not valid any more")
+	}
+}
+
+// revoke ends the stream and its calls.
+func (c *conn) revoke(reason string) {
+	c.hangUp(ws.StatusPolicyViolation, reason)
+	c.stop()
+}
 
 func (c *conn) authenticate(body []byte) (duty.Caller, error) {
 	var req api.AuthenticateRequest

@@ -31,6 +31,7 @@ const (
 	authTimeout  = 10 * time.Second  // from connecting to a good Authenticate
 	idleTimeout  = 150 * time.Second // without a word, not even a pong
 	pingEvery    = 45 * time.Second
+	recheckEvery = 10 * time.Minute // whether the login is still good
 	frameTimeout = 60 * time.Second // for one frame, once begun
 	writeTimeout = 20 * time.Second
 	callTimeout  = 60 * time.Second
@@ -98,6 +99,7 @@ func New(c Config) *Service {
 		streams: make(map[*conn]struct{}), devices: make(map[api.DeviceID][]*conn),
 	}
 	s.running.Go(s.pinger)
+	s.running.Go(s.rechecker)
 	return s
 }
 
@@ -123,8 +125,7 @@ func (s *Service) CloseDevice(_ context.Context, _ identity.UserID, device ident
 	streams := append([]*conn(nil), s.devices[api.DeviceID(device)]...)
 	s.mu.Unlock()
 	for _, c := range streams {
-		c.hangUp(ws.StatusPolicyViolation, "the device was removed")
-		c.stop() // its calls, too
+		c.revoke("the device was removed")
 	}
 	return nil
 }
@@ -252,6 +253,32 @@ func (s *Service) pinger() {
 		s.mu.Unlock()
 		for _, c := range silent {
 			c.control(ws.OpPing, nil)
+		}
+	}
+}
+
+// rechecker asks again whether logins are good.
+func (s *Service) rechecker() {
+	tick := time.NewTicker(recheckEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		s.mu.Lock()
+		var known []*conn
+		for c := range s.streams {
+			if c.known {
+				known = append(known, c)
+			}
+		}
+		s.mu.Unlock()
+		for _, c := range known {
+			if s.ctx.Err() == nil {
+				c.recheck()
+			}
 		}
 	}
 }

@@ -1,10 +1,7 @@
 package stream
 
 import (
-	"io"
-	"maps"
 	"net"
-	"slices"
 	"sync"
 	"time"
 
@@ -148,7 +145,12 @@ func (c *conn) linger() {
 	}
 	timeout := time.AfterFunc(lingerTimeout, func() { c.net.Close() })
 	defer timeout.Stop()
-	_, _ = io.Copy(io.Discard, c.net) // the end is what matters, whatever it is
+	var b [512]byte // small: at the end of the server all streams are here
+	for {
+		if _, err := c.net.Read(b[:]); err != nil {
+			return
+		}
+	}
 }
 
 // nextBatch takes the queue, or else the hints.
@@ -156,8 +158,8 @@ func (c *conn) nextBatch() ([]item, bool) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	if len(c.out.items) == 0 {
-		for _, log := range slices.Collect(maps.Keys(c.out.hints)) {
-			c.out.items = append(c.out.items, item{opcode: ws.OpBinary, body: hint(log, c.out.hints[log])})
+		for log, last := range c.out.hints {
+			c.out.items = append(c.out.items, item{opcode: ws.OpBinary, body: hint(log, last)})
 		}
 		c.out.hints = nil
 	}

@@ -45,8 +45,8 @@ const (
 	// entries stay until the next acknowledgement.
 	flushEvery = 100 * time.Millisecond
 
-	// maxCached is how many windows the logs in memory may have in all. Each
-	// takes some 200 bytes.
+	// maxCached is how many windows the logs in memory may have in all, a log
+	// being counted as two. Each takes some 200 bytes.
 	maxCached = 1 << 19
 )
 
@@ -68,7 +68,7 @@ type Journal struct {
 	mu     sync.Mutex
 	logs   map[api.LogID]*Log
 	idle   *list.List // of *Log that nobody uses, most recently used first
-	weight int        // windows of all logs in the map, and one for each log
+	weight int        // of all logs in the map: see maxCached
 	dirty  []*Log     // with acknowledgements to be written
 
 	sinks    sinks

@@ -18,7 +18,7 @@ type Log struct {
 	id     api.LogID
 	ready  chan struct{} // closed when loaded; err is set before
 	err    error
-	exists bool        // written by the committer
+	exists bool        // written by the committer, under mu
 	behind atomic.Bool // the database knows better: this copy takes nothing more
 
 	uses int           // guarded by Journal.mu
@@ -97,6 +97,10 @@ func (j *Journal) release(l *Log) {
 	if l.uses > 0 || j.logs[l.id] != l {
 		return
 	}
+	if !l.exists { // nobody can fill the memory with what is not there
+		j.drop(l)
+		return
+	}
 	l.idle = j.idle.PushFront(l)
 	for j.weight > maxCached && j.idle.Len() > 0 {
 		oldest := j.idle.Back().Value.(*Log)
@@ -107,7 +111,7 @@ func (j *Journal) release(l *Log) {
 // weigh counts what a log takes.
 func (j *Journal) weigh(l *Log) {
 	l.mu.Lock()
-	cost := 1 + len(l.windows)
+	cost := 2 + len(l.windows)
 	l.mu.Unlock()
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 // statements are what every message takes, prepared once.
 type statements struct {
 	remember, entries *inserter
-	move              *sql.Stmt
+	move, change      *sql.Stmt
 	taken, passed     *sql.Stmt
 	read              *sql.Stmt
 }
@@ -39,10 +39,10 @@ func prepare(ctx context.Context, database *sqldb.DB) (*statements, error) {
 		remember: rows("INSERT INTO appended (key, seq, time) VALUES ", 3, " ON CONFLICT (key) DO NOTHING"),
 		entries: rows("INSERT INTO entry (log, seq, kind, generation, epoch, sender, append_id, time, keep, expires, message, digest) VALUES ",
 			12, ""),
-		// The place alone decides: whatever else changes in a log moves it.
-		move: stmt(database.Write, `UPDATE log SET last = $3, hash = $4, generation = $5, epoch = $6, pending = $7,
-			expires = CASE WHEN expires > $8 THEN $8 ELSE expires END
-			WHERE id = $1 AND last = $2 AND generation = $9 AND epoch = $10 AND pending = $11`),
+		// The place alone decides: a log's state changes only with an entry.
+		move: stmt(database.Write, `UPDATE log SET last = $3, hash = $4, expires = CASE WHEN expires > $5 THEN $5 ELSE expires END
+			WHERE id = $1 AND last = $2`),
+		change: stmt(database.Write, "UPDATE log SET generation = $2, epoch = $3, pending = $4 WHERE id = $1"),
 		taken:  stmt(database.Write, "UPDATE log_window SET taken = $3 WHERE log = $1 AND device = $2 AND taken < $3"),
 		passed: stmt(database.Write, "DELETE FROM entry WHERE log = $1 AND seq <= $2"),
 		read: stmt(database.Read, `SELECT seq, kind, generation, epoch, sender, append_id, time, keep, message, digest
@@ -51,10 +51,12 @@ func prepare(ctx context.Context, database *sqldb.DB) (*statements, error) {
 	return s, errors.Join(errs...)
 }
 
-// inserter inserts rows, many with one statement.
+// inserter inserts rows, some with one statement. More would be no better: for
+// every parameter that it binds, the SQLite driver looks through all of their
+// names.
 type inserter struct {
 	columns int
-	stmts   [6]*sql.Stmt // for 1, 2, 4 … 32 rows
+	stmts   [4]*sql.Stmt // for 1, 2, 4 and 8 rows
 }
 
 func placeholders(rows, columns int) string {
@@ -132,15 +134,20 @@ func (s *storing) move(b *batch) error {
 				return err
 			}
 		}
-		from := p.log.state
-		result, err := move.ExecContext(s.ctx, p.log.id[:], int64(p.from), int64(p.last), p.hash[:],
-			int64(p.state.Generation), int64(p.state.Epoch), int64(p.state.Pending), p.expires,
-			int64(from.Generation), int64(from.Epoch), int64(from.Pending))
+		result, err := move.ExecContext(s.ctx, p.log.id[:], int64(p.from), int64(p.last), p.hash[:], p.expires)
 		if err != nil {
 			return fmt.Errorf("moving log: %w", err)
 		}
 		if n, err := result.RowsAffected(); err != nil || n != 1 {
 			return errors.Join(errBehind, err)
+		}
+		if p.state == p.log.state {
+			continue
+		}
+		_, err = s.tx.StmtContext(s.ctx, s.j.stmts.change).ExecContext(s.ctx, p.log.id[:],
+			int64(p.state.Generation), int64(p.state.Epoch), int64(p.state.Pending))
+		if err != nil {
+			return fmt.Errorf("changing log: %w", err)
 		}
 	}
 	return nil
