@@ -241,6 +241,9 @@ func (s *Service) openGeneration(ctx context.Context, c duty.Caller, req *api.Ap
 		if err != nil {
 			return err
 		}
+		if err := room.CheckFollows(gi, f.group.Context()); err != nil {
+			return api.Errorf(api.Invalid, "%v", err)
+		}
 		at, err = s.replaceGroup(ctx, f, handshake{c, req, status, s.Clock.Millis()}, first.group)
 		return err
 	})

@@ -290,7 +290,7 @@ func (d *device) bring(others ...*device) (mls.CommitOptions, []invitation) {
 	return o, added
 }
 
-// add lets others in and has them join by their Welcomes.
+// letIn lets others in and has them join by their Welcomes.
 func (d *device) letIn(others ...*device) {
 	d.t.Helper()
 	o, added := d.bring(others...)
@@ -317,6 +317,9 @@ func (a invitation) join() {
 	group, err := mls.Join(d.config(), m, a.kp, a.secrets, tree.Tree, d.time())
 	must(d.t, err)
 	d.room, d.group, d.gen, d.cursor = e.Room, group, e.Generation, e.Seq
+	if r := d.rooms()[d.room]; r.From != e.Seq+1 || r.Before != e.Hash || !r.Member {
+		d.t.Errorf("the Welcome tells of place %d, the room of a window %+v", e.Seq, r)
+	}
 }
 
 func (d *device) read(log api.LogID, after uint64) []api.Entry {
@@ -363,7 +366,7 @@ func (d *device) say(text string) {
 	must(d.t, err)
 }
 
-// letSelfIn joins by external commit.
+// stageSelf makes an external commit, for a resync if the device is in.
 func (d *device) stageSelf(id api.LogID) (*mls.StagedCommit, *api.AppendRequest, *api.ReadGroupInfoResponse) {
 	d.t.Helper()
 	info, err := d.w.ReadGroupInfo(d.t.Context(), d.caller(), &api.ReadGroupInfoRequest{Room: id})
@@ -398,6 +401,7 @@ func (d *device) stageSelf(id api.LogID) (*mls.StagedCommit, *api.AppendRequest,
 	return staged, d.request(staged), info
 }
 
+// letSelfIn joins by external commit.
 func (d *device) letSelfIn(id api.LogID) *api.AppendResponse {
 	d.t.Helper()
 	staged, req, _ := d.stageSelf(id)
