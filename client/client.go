@@ -53,7 +53,8 @@ type Client struct {
 	logs   map[identity.UserID]*identity.Log
 	people map[identity.UserID]*personRecord
 	rooms  map[room.ID]*roomState
-	broken error // the vault failed: nothing more is done
+	inbox  uint64 // the inbox was read up to here since the client opened
+	broken error  // the vault failed: nothing more is done
 
 	online, wasOnline bool
 	removed           bool // the server says that this device is not its person's any more

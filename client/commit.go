@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"sconce/api"
@@ -167,17 +168,7 @@ func (c *Client) saveStaged(r *roomState, req *api.AppendRequest, s *stagedRecor
 // whose last device leaves stop being participants.
 func (c *Client) proposals(r *roomState, g *mls.Group, p *plan) ([]mls.Proposal, error) {
 	var out []mls.Proposal
-	gone := map[mls.LeafIndex]bool{}
-	selfGone := map[mls.LeafIndex]bool{}
-	for _, v := range g.Pending() {
-		switch q := v.Proposal.(type) {
-		case *mls.Remove:
-			gone[q.Removed] = true
-		case *mls.SelfRemove:
-			gone[mls.LeafIndex(v.Sender.Index)] = true
-			selfGone[mls.LeafIndex(v.Sender.Index)] = true
-		}
-	}
+	gone, selfGone := pendingGone(g.Pending())
 	for _, l := range append(slices.Clone(p.removes), c.disowned(g, p.change)...) {
 		if !gone[l] {
 			gone[l] = true
@@ -185,7 +176,7 @@ func (c *Client) proposals(r *roomState, g *mls.Group, p *plan) ([]mls.Proposal,
 		}
 	}
 	change := p.change
-	change.Remove = append(slices.Clone(change.Remove), c.leavers(r, g, gone, selfGone, change)...)
+	change.Remove = append(slices.Clone(change.Remove), leavers(g.Members(), r.participants(), gone, selfGone, change)...)
 	if len(change.Set)+len(change.Remove) > 0 {
 		out = append(out, change.Proposal())
 	}
@@ -221,11 +212,27 @@ func (c *Client) disowned(g *mls.Group, change room.Change) []mls.LeafIndex {
 	return out
 }
 
+// pendingGone lists the leaves that pending proposals take out, and which of
+// them do it themselves.
+func pendingGone(pending []mls.ProposalView) (gone, selfGone map[mls.LeafIndex]bool) {
+	gone, selfGone = map[mls.LeafIndex]bool{}, map[mls.LeafIndex]bool{}
+	for _, v := range pending {
+		switch q := v.Proposal.(type) {
+		case *mls.Remove:
+			gone[q.Removed] = true
+		case *mls.SelfRemove:
+			gone[mls.LeafIndex(v.Sender.Index)] = true
+			selfGone[mls.LeafIndex(v.Sender.Index)] = true
+		}
+	}
+	return gone, selfGone
+}
+
 // leavers lists the people whose last leaf removes itself in this commit.
-func (c *Client) leavers(r *roomState, g *mls.Group, gone, selfGone map[mls.LeafIndex]bool, change room.Change) []identity.UserID {
+func leavers(members iter.Seq2[mls.LeafIndex, *mls.LeafNode], people room.Participants, gone, selfGone map[mls.LeafIndex]bool, change room.Change) []identity.UserID {
 	staying := map[identity.UserID]bool{}
 	leaving := map[identity.UserID]bool{}
-	for i, leaf := range g.Members() {
+	for i, leaf := range members {
 		cred, err := room.CredentialOf(leaf)
 		if err != nil {
 			continue
@@ -234,7 +241,7 @@ func (c *Client) leavers(r *roomState, g *mls.Group, gone, selfGone map[mls.Leaf
 		leaving[cred.User] = leaving[cred.User] || selfGone[i]
 	}
 	var out []identity.UserID
-	for _, q := range r.participants().List {
+	for _, q := range people.List {
 		if leaving[q.User] && !staying[q.User] && !slices.Contains(change.Remove, q.User) {
 			out = append(out, q.User)
 		}
@@ -260,7 +267,7 @@ func (c *Client) resend(ctx context.Context, r *roomState, s *stagedRecord) erro
 		}
 		r.last = max(r.last, resp.Seq)
 		c.mu.Unlock()
-		if s.Join {
+		if s.Join || s.Group != nil {
 			// The window of this device begins with the commit: ask where.
 			if err := c.listRooms(ctx); err != nil {
 				return err
@@ -281,7 +288,7 @@ func (c *Client) resend(ctx context.Context, r *roomState, s *stagedRecord) erro
 	}
 	c.mu.Unlock()
 	if code == api.Stale || code == api.Conflict {
-		if s.Join {
+		if s.Join || s.Group != nil {
 			return nil // the next round begins anew
 		}
 		return c.readOn(ctx, r)
@@ -429,24 +436,29 @@ func (c *Client) stageJoin(r *roomState, resp *api.ReadGroupInfoResponse, gi *ml
 	if err != nil {
 		return nil, err
 	}
+	lost, stranded := c.unenterable(public)
+	if stranded {
+		return c.stageGeneration(r, resp.Generation+1, &gi.Context, people)
+	}
 	o := mls.ExternalOptions{Capabilities: mls.DefaultCapabilities()}
+	if len(lost) > 0 {
+		o.Resync = &lost[0]
+	}
 	for i, leaf := range public.Members() {
 		if cred, err := room.CredentialOf(leaf); err == nil && cred.Device == c.deviceID() {
 			o.Resync = &i
 		}
 	}
-	for _, raw := range resp.Pending {
-		m, err := mls.ParseMessage(raw)
-		if err != nil || !m.IsSelfRemove() {
-			return nil, fmt.Errorf("%w: a member has to take a removed device out of the room first", errRoom)
-		}
-		o.Pending = append(o.Pending, raw)
-	}
 	change, err := c.ownPin(people)
 	if err != nil {
 		return nil, err
 	}
-	if change != nil {
+	pending, left, err := c.takeLeaving(public, resp, people)
+	if err != nil {
+		return nil, err
+	}
+	o.Pending = pending
+	if change.Remove = left; len(change.Set)+len(left) > 0 {
 		o.Proposals = append(o.Proposals, change.Proposal())
 	}
 	s, err := mls.JoinExternal(c.mlsConfig(), gi, resp.Tree, signer, o, timeOf(c.now()))
@@ -462,21 +474,48 @@ func (c *Client) stageJoin(r *roomState, resp *api.ReadGroupInfoResponse, gi *ml
 	return c.saveStaged(r, req, &stagedRecord{Commit: s.Bytes(), Join: true})
 }
 
+// takeLeaving takes the pending SelfRemoves, which whoever joins must commit,
+// and gives the people who leave by them. A removal by the server can't be
+// committed from outside; the server proposes it again. Who leaves does not
+// come back by another device meanwhile.
+func (c *Client) takeLeaving(public *mls.PublicGroup, resp *api.ReadGroupInfoResponse, people room.Participants) (pending [][]byte, left []identity.UserID, err error) {
+	for _, raw := range resp.Pending {
+		m, err := mls.ParseMessage(raw)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%w: joining: %w", errRoom, err)
+		}
+		if !m.IsSelfRemove() {
+			continue
+		}
+		if _, err := public.Process(m, timeOf(c.now())); err != nil {
+			return nil, nil, fmt.Errorf("%w: joining: %w", errRoom, err)
+		}
+		pending = append(pending, raw)
+	}
+	gone, selfGone := pendingGone(public.Pending())
+	for i := range selfGone {
+		if cred, err := room.CredentialOf(public.Member(i)); err == nil && cred.User == c.device.User {
+			return nil, nil, fmt.Errorf("%w: another device of yours is leaving it", errRoom)
+		}
+	}
+	return pending, leavers(public.Members(), people, gone, selfGone, room.Change{}), nil
+}
+
 // ownPin raises this person's pin to where their log admits this device.
-func (c *Client) ownPin(people room.Participants) (*room.Change, error) {
+func (c *Client) ownPin(people room.Participants) (room.Change, error) {
 	q, ok := people.Find(c.device.User)
 	log := c.knownLog(c.device.User)
 	if !ok || log == nil {
-		return nil, fmt.Errorf("%w: you do not participate in this room", errRoom)
+		return room.Change{}, fmt.Errorf("%w: you do not participate in this room", errRoom)
 	}
 	if log.Length() <= q.Pin.Length {
-		return nil, nil
+		return room.Change{}, nil
 	}
 	if v, err := log.View(q.Pin); err == nil && v.Active(c.deviceID()) {
-		return nil, nil
+		return room.Change{}, nil
 	}
 	q.Pin = log.Pin()
-	return &room.Change{Set: []room.Participant{q}}, nil
+	return room.Change{Set: []room.Participant{q}}, nil
 }
 
 // checkRejoin makes sure that nobody is asked to fall behind what this device
@@ -574,7 +613,7 @@ func (c *Client) enter(w *api.WelcomeEntry, m *mls.Message, ref []byte, k *keyRe
 	if r.Cursor >= w.Seq {
 		return errors.New("a Welcome to what this device has left behind")
 	}
-	r.Kind, r.Generation, r.Made = people.Kind, generation, true
+	r.Kind, r.Generation, r.Made, r.Leaving = people.Kind, generation, true, false
 	r.Cursor, r.Hash, r.Acked = w.Seq, w.Hash, w.Seq
 	r.last = max(r.last, w.Seq)
 	b := c.batch()
@@ -585,7 +624,7 @@ func (c *Client) enter(w *api.WelcomeEntry, m *mls.Message, ref []byte, k *keyRe
 	if !k.LastResort {
 		b.delete(key(prefixKey, ref))
 	}
-	b.put(r.keyOf(prefixHash, u64(r.Cursor)), r.Hash[:])
+	b.put(r.keyOf(prefixHash, u64(r.Cursor)), slices.Clone(r.Hash[:]))
 	c.saveRoom(b, r)
 	c.roomEvent(b, r)
 	return b.apply()

@@ -274,19 +274,37 @@ func (c *Client) flush(ctx context.Context, r *roomState) error {
 			return err
 		}
 		for _, q := range requests {
-			if _, err := authed(ctx, c, api.Append, q.req); err != nil {
+			resp, err := authed(ctx, c, api.Append, q.req)
+			if err != nil {
 				if err := c.refused(r, q.entry, err); err != nil {
 					return err
 				}
 				break // of the rest, what may still go is encrypted again
 			}
-			if err := c.lock(); err != nil {
+			if err := c.accepted(r, q.entry, resp); err != nil {
 				return err
 			}
-			q.entry.sent = true
-			c.mu.Unlock()
 		}
 	}
+}
+
+// accepted notes that the server took a message: the log will bring it. Where
+// this device has passed its place already, as after a store was put back and
+// the device joined again, nothing more will come, and it goes there now.
+func (c *Client) accepted(r *roomState, o *outboxEntry, at *api.AppendResponse) error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	o.sent = true
+	if at.Seq > r.Cursor || !slices.Contains(r.outbox, o) {
+		return nil
+	}
+	b := c.batch()
+	if err := c.sentMessage(b, r, &api.Entry{Seq: at.Seq, Time: at.Time}, o); err != nil {
+		return err
+	}
+	return b.apply()
 }
 
 type queued struct {

@@ -44,7 +44,7 @@ func (c *Client) process(r *roomState, entries []api.Entry) error {
 		}
 		r.Hash = api.Chain(r.Hash, e.Sum())
 		r.Cursor = e.Seq
-		b.put(r.keyOf(prefixHash, u64(e.Seq)), r.Hash[:])
+		b.put(r.keyOf(prefixHash, u64(e.Seq)), slices.Clone(r.Hash[:])) // the array goes on with the next entry
 		if e.Seq > hashesKept {
 			b.delete(r.keyOf(prefixHash, u64(e.Seq-hashesKept)))
 		}
@@ -207,7 +207,7 @@ func (c *Client) ownEntry(b *batch, r *roomState, e *api.Entry) error {
 		if err != nil {
 			return err
 		}
-		if req.ID == e.ID && (s.Join || r.group != nil && r.Stuck == "") {
+		if req.ID == e.ID && (s.Join || s.Group != nil || r.group != nil && r.Stuck == "") {
 			return c.mergeOwn(b, r, e, s)
 		}
 	}
@@ -275,6 +275,9 @@ func (c *Client) sentMessage(b *batch, r *roomState, e *api.Entry, o *outboxEntr
 func (c *Client) mergeOwn(b *batch, r *roomState, e *api.Entry, s *stagedRecord) error {
 	defer c.dropStaged(b, r)
 	r.won = e.ID
+	if s.Group != nil {
+		return c.enterGeneration(b, r, s)
+	}
 	if s.Join {
 		staged, err := mls.ParseStagedJoin(c.mlsConfig(), s.Commit)
 		if err != nil {

@@ -167,6 +167,16 @@ type stagedRecord struct {
 	Commit  []byte `cbor:"2,keyasint"` // mls.StagedCommit
 	Join    bool   `cbor:"3,keyasint,omitempty"`
 	State   []byte `cbor:"4,keyasint,omitempty"` // content.RoomState that it brings
+
+	// Instead of Commit, when it opens a generation: the group as mls hands it out.
+	Generation uint32        `cbor:"5,keyasint,omitempty"`
+	Group      []groupRecord `cbor:"6,keyasint,omitempty"`
+}
+
+type groupRecord struct {
+	Key    []byte `cbor:"1,keyasint"`
+	Value  []byte `cbor:"2,keyasint"`
+	Secret bool   `cbor:"3,keyasint,omitempty"`
 }
 
 // outboxRecord is a message that waits to stand in its room's log.

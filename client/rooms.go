@@ -504,15 +504,42 @@ func (c *Client) Leave(ctx context.Context, id string) error {
 		if r.Kind != room.Group {
 			return errors.New("a direct room can't be left")
 		}
-		err := c.commit(ctx, r, func(r *roomState, g *mls.Group) (*plan, error) {
-			leaves := slices.DeleteFunc(leavesOf(g, c.device.User), func(i mls.LeafIndex) bool { return i == g.Own() })
-			return &plan{removes: leaves}, nil
-		})
-		if err != nil {
+		if err := c.intendLeave(r); err != nil {
 			return err
 		}
-		return c.proposeLeave(ctx, r)
+		return c.goOut(ctx, r)
 	})
+}
+
+// intendLeave saves that this device leaves: once begun it is brought to its
+// end, since the person's other devices are out already.
+func (c *Client) intendLeave(r *roomState) error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	if r.Left || !r.Member {
+		return errors.New("this device is not in this room")
+	}
+	r.Leaving = true
+	b := c.batch()
+	c.saveRoom(b, r)
+	return b.apply()
+}
+
+// goOut takes this person's other devices out, and asks for the same for this one.
+func (c *Client) goOut(ctx context.Context, r *roomState) error {
+	err := c.commit(ctx, r, func(r *roomState, g *mls.Group) (*plan, error) {
+		if c.ownLeaving(g) {
+			return nil, nil
+		}
+		leaves := slices.DeleteFunc(leavesOf(g, c.device.User), func(i mls.LeafIndex) bool { return i == g.Own() })
+		return &plan{removes: leaves}, nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.proposeLeave(ctx, r)
 }
 
 func (c *Client) proposeLeave(ctx context.Context, r *roomState) error {
@@ -530,10 +557,8 @@ func (c *Client) proposeLeave(ctx context.Context, r *roomState) error {
 			return c.shutOut(r) // nobody is left to commit it
 		}
 		raw, err := g.Propose(&mls.SelfRemove{}, nil)
-		r.Leaving = true
 		b := c.batch()
 		c.saveGroup(b, r)
-		c.saveRoom(b, r)
 		err = errors.Join(err, b.apply())
 		c.mu.Unlock()
 		if err != nil {

@@ -84,7 +84,7 @@ func (c *Client) replaceGroup(b *batch, r *roomState, g *mls.Group) error {
 	}
 	r.group, r.Member = g, g != nil
 	if g != nil {
-		r.Left, r.Leaving, r.Stuck, r.Checked = false, false, "", false
+		r.Left, r.Stuck, r.Checked = false, "", false
 		c.saveGroup(b, r)
 		return c.rememberParticipants(r)
 	}

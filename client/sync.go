@@ -167,16 +167,27 @@ func (c *Client) listRooms(ctx context.Context) error {
 		}
 		req.After = resp.Rooms[len(resp.Rooms)-1].Room
 	}
+	return c.eachRoom(func(r *roomState) error {
+		if listed[r.id] {
+			return nil
+		}
+		return c.unlisted(r)
+	})
+}
+
+// unlisted meets a room in which the server has nothing for this device. If it
+// believes to be in there, its store is a copy from before it was taken out.
+func (c *Client) unlisted(r *roomState) error {
 	if err := c.lock(); err != nil {
 		return err
 	}
-	defer c.mu.Unlock()
-	for id, r := range c.rooms {
-		if !listed[id] {
-			r.status = nil // there is nothing more for this device to read
-		}
+	r.status = nil
+	out := r.Made && r.Member
+	c.mu.Unlock()
+	if !out {
+		return nil
 	}
-	return nil
+	return c.shutOut(r)
 }
 
 func (c *Client) takeStatus(list []api.RoomStatus) error {
@@ -199,7 +210,7 @@ func (c *Client) takeStatus(list []api.RoomStatus) error {
 			c.saveRoom(b, r)
 		}
 		r.status, r.last = s, s.Last
-		if r.Member && r.Stuck == "" && s.Member && s.Generation == r.Generation && s.Cursor > r.Cursor && s.From <= r.Cursor+1 {
+		if r.Member && r.Stuck == "" && s.Member && s.Cursor > r.Cursor && s.Cursor >= s.From {
 			// What this device acknowledged it had stored: the store is an old copy.
 			c.oldCopy(b, r)
 		}
@@ -312,7 +323,7 @@ func (c *Client) jump(r *roomState, first uint64) {
 		return
 	}
 	st, err := c.loadStaged(r)
-	if err != nil || st == nil || !st.Join {
+	if err != nil || st == nil || !st.Join && st.Group == nil {
 		return
 	}
 	r.Cursor, r.Hash, r.Acked = first-1, s.Before, first-1
@@ -349,7 +360,19 @@ func (c *Client) tend(ctx context.Context, r *roomState) (moved bool, err error)
 		staged, err = c.loadStaged(r)
 	}
 	left := r.Left && (r.Leaving || s == nil || s.Member)
+	if s != nil && s.Member && s.From > r.Cursor+1 && r.Member && r.Stuck == "" && (staged == nil || !staged.Join) {
+		// The device came in anew, which its store does not know of, and no
+		// Welcome that it can open tells it.
+		r.Stuck = "this device came in again and does not know of it"
+	}
 	out := !r.Member || r.Stuck != ""
+	if staged != nil && out && !staged.Join && staged.Group == nil {
+		// Made with keys that are not to be used any more. If it is in the log
+		// all the same, the others have merged it, and this device joins them.
+		b := c.batch()
+		c.dropStaged(b, r)
+		staged, err = nil, b.apply()
+	}
 	alarmed := r.Alarm != "" && r.Stuck != ""
 	c.mu.Unlock()
 	switch {
@@ -378,6 +401,9 @@ func (c *Client) tendGroup(ctx context.Context, r *roomState) (moved bool, err e
 	if moved, err := c.settle(ctx, r); moved || err != nil {
 		return moved, err
 	}
+	if moved, err := c.goOn(ctx, r); moved || err != nil {
+		return moved, err
+	}
 	if err := c.bringWanted(ctx, r); err != nil {
 		if apiCode(err) == api.RateLimited {
 			err = fmt.Errorf("%w: %v", errRoom, err) // it is about the key packages of these people: nothing else need wait
@@ -398,6 +424,20 @@ func (c *Client) tendGroup(ctx context.Context, r *roomState) (moved bool, err e
 	}
 	defer c.mu.Unlock()
 	return slices.ContainsFunc(r.outbox, func(o *outboxEntry) bool { return o.sent }), nil
+}
+
+// goOn goes on with leaving a room, if that was begun and interrupted.
+func (c *Client) goOn(ctx context.Context, r *roomState) (moved bool, err error) {
+	if err := c.lock(); err != nil {
+		return false, err
+	}
+	g, err := c.openGroup(r)
+	idle := err != nil || g == nil || !r.Leaving || c.ownLeaving(g)
+	c.mu.Unlock()
+	if idle {
+		return false, err
+	}
+	return true, c.goOut(ctx, r)
 }
 
 // checkMembers checks the leaves of a group that this device joined, against
@@ -440,13 +480,20 @@ func (c *Client) checkMembers(ctx context.Context, r *roomState) error {
 // readInbox takes Welcomes in.
 func (c *Client) readInbox(ctx context.Context) (moved bool, err error) {
 	inbox := api.Inbox(api.DeviceID(c.deviceID()))
-	var done uint64
-	for {
+	if err := c.lock(); err != nil {
+		return false, err
+	}
+	done := c.inbox
+	c.mu.Unlock()
+	for before := done; ; {
 		resp, err := authed(ctx, c, api.Read, &api.ReadRequest{Log: inbox, After: done})
 		if err != nil {
 			return moved, fmt.Errorf("reading the inbox: %w", err)
 		}
 		if len(resp.Entries) == 0 {
+			if done == before {
+				return moved, nil
+			}
 			break
 		}
 		for i := range resp.Entries {
@@ -463,12 +510,14 @@ func (c *Client) readInbox(ctx context.Context) (moved bool, err error) {
 			done = e.Seq
 		}
 	}
-	if done == 0 {
-		return moved, nil
-	}
 	if _, err := authed(ctx, c, api.Ack, &api.AckRequest{Acks: []api.Place{{Log: inbox, Seq: done}}}); err != nil {
 		return moved, fmt.Errorf("acknowledging: %w", err)
 	}
+	if err := c.lock(); err != nil {
+		return moved, err
+	}
+	defer c.mu.Unlock()
+	c.inbox = done
 	return moved, nil
 }
 
