@@ -62,6 +62,9 @@ func (c *Client) prepareJoin(ctx context.Context, invite identity.Invite, name, 
 		if c.self, err = identity.ParseDeviceSecrets(c.device.Secrets); err != nil {
 			return nil, err
 		}
+		if c.device.Network != invite.Network {
+			return nil, errors.New("in this store joining another network was begun: finish that, or give another store with --store")
+		}
 		p.Invite = []byte(invite.Token.Reveal())
 		return identity.ParseRecoveryKey(p.Recovery)
 	}

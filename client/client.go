@@ -42,6 +42,7 @@ type Client struct {
 	log       *slog.Logger
 	turn      chan struct{} // holds a token while nobody has the network's turn
 	wake      chan struct{} // tells Run that there is work
+	rules     mls.Rules     // the room's, which ask knownLog
 	events    events
 
 	mu     sync.Mutex // guards all below; never held over a call out
@@ -97,6 +98,7 @@ func newClient(cfg Config) *Client {
 		logs: map[identity.UserID]*identity.Log{}, people: map[identity.UserID]*personRecord{},
 		rooms: map[room.ID]*roomState{},
 	}
+	c.rules = room.Rules{Logs: c.knownLog}
 	c.turn <- struct{}{}
 	return c
 }
@@ -201,7 +203,8 @@ type batch struct {
 	c      *Client
 	puts   []Put
 	events []Event
-	timely bool // something with a timer: the time must be saved with it
+	rooms  []*roomState // changed: their views are made when the changes are saved
+	timely bool         // something with a timer: the time must be saved with it
 }
 
 func (c *Client) batch() *batch { return &batch{c: c} }
@@ -231,8 +234,13 @@ func (b *batch) apply() error {
 			return b.c.broken
 		}
 	}
+	for _, r := range b.rooms {
+		if v, err := b.c.roomView(r); err == nil {
+			b.event(Event{Room: &v})
+		}
+	}
 	b.c.events.send(b.events)
-	b.puts, b.events = nil, nil
+	b.puts, b.events, b.rooms = nil, nil, nil
 	return nil
 }
 
@@ -262,7 +270,7 @@ func (c *Client) signer() (mls.Signer, error) {
 // mlsConfig is what mls is told for every group.
 func (c *Client) mlsConfig() mls.Config {
 	return mls.Config{
-		Rules:         room.Rules{Logs: c.knownLog},
+		Rules:         c.rules,
 		Padding:       content.PaddedSize,
 		StrictPending: true,
 	}

@@ -387,6 +387,9 @@ func (c *Client) joinExternal(ctx context.Context, r *roomState) error {
 	if err != nil {
 		return fmt.Errorf("%w: joining: %w", errRoom, err)
 	}
+	if err := c.settleKind(r, people.Kind); err != nil {
+		return err
+	}
 	if err := c.fetchLogs(ctx, append(usersOf(people), c.device.User)); err != nil {
 		return err
 	}
@@ -398,6 +401,25 @@ func (c *Client) joinExternal(ctx context.Context, r *roomState) error {
 		return err
 	}
 	return c.resend(ctx, r, staged)
+}
+
+// settleKind takes a room's kind from its group. What the server said of it
+// before counts only until then.
+func (c *Client) settleKind(r *roomState, kind room.Kind) error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	if r.Kind == kind {
+		return nil
+	}
+	if len(r.Participants) > 0 {
+		return fmt.Errorf("%w: the server gave a room of another kind", errRoom)
+	}
+	r.Kind = kind
+	b := c.batch()
+	c.saveRoom(b, r)
+	return b.apply()
 }
 
 // shutOut notes that this person is not in a room any more.
@@ -422,7 +444,7 @@ func (c *Client) stageJoin(r *roomState, resp *api.ReadGroupInfoResponse, gi *ml
 		return nil, err
 	}
 	defer c.mu.Unlock()
-	if err := c.checkRejoin(r, resp.Generation, people); err != nil {
+	if err := c.checkRejoin(r, resp.Generation, gi.Context.Epoch, people); err != nil {
 		return nil, err
 	}
 	public, err := mls.NewPublicGroup(c.mlsConfig(), gi, resp.Tree, timeOf(c.now()))
@@ -520,9 +542,9 @@ func (c *Client) ownPin(people room.Participants) (room.Change, error) {
 
 // checkRejoin makes sure that nobody is asked to fall behind what this device
 // has seen of the room: pins and generations never go back.
-func (c *Client) checkRejoin(r *roomState, generation uint32, people room.Participants) error {
-	if generation < r.Generation {
-		return fmt.Errorf("%w: the server gave an earlier generation of the room", errRoom)
+func (c *Client) checkRejoin(r *roomState, generation uint32, epoch uint64, people room.Participants) error {
+	if generation < r.Generation || generation == r.Generation && epoch < r.Epoch {
+		return fmt.Errorf("%w: the server gave an earlier state of the room than this device has been in", errRoom)
 	}
 	for _, old := range r.participants().List {
 		q, ok := people.Find(old.User)
@@ -610,7 +632,7 @@ func (c *Client) enter(w *api.WelcomeEntry, m *mls.Message, ref []byte, k *keyRe
 		r = &roomState{id: id}
 		c.rooms[id] = r
 	}
-	if r.Cursor >= w.Seq {
+	if epoch := g.Context().Epoch; r.Cursor >= w.Seq || generation < r.Generation || generation == r.Generation && epoch <= r.Epoch {
 		return errors.New("a Welcome to what this device has left behind")
 	}
 	r.Kind, r.Generation, r.Made, r.Leaving = people.Kind, generation, true, false
@@ -621,9 +643,9 @@ func (c *Client) enter(w *api.WelcomeEntry, m *mls.Message, ref []byte, k *keyRe
 	if err := c.replaceGroup(b, r, g); err != nil {
 		return err
 	}
-	if !k.LastResort {
-		b.delete(key(prefixKey, ref))
-	}
+	// That of last resort too: the server chooses which one it hands out, and
+	// must not be able to choose one that is never erased.
+	b.delete(key(prefixKey, ref))
 	b.put(r.keyOf(prefixHash, u64(r.Cursor)), slices.Clone(r.Hash[:]))
 	c.saveRoom(b, r)
 	c.roomEvent(b, r)

@@ -25,8 +25,56 @@ func (c *Client) loadOutboxes() error {
 		}
 		o := &outboxEntry{number: binary.BigEndian.Uint64(k[16:])}
 		r.outbox = append(r.outbox, o)
-		return decodeRecord(v, &o.outboxRecord)
+		if err := decodeRecord(v, &o.outboxRecord); err != nil {
+			return err
+		}
+		o.setEnd()
+		return nil
 	})
+}
+
+// setEnd works out when a message that waits runs out: the earlier of its
+// timers, counted from when the person sent it.
+func (o *outboxEntry) setEnd() {
+	m, err := content.Decode(o.Message)
+	if err != nil {
+		return
+	}
+	t := m.Timers()
+	if s := shorter(t.Expire, t.Burn); s != 0 {
+		o.ends = o.Time + int64(s)*1000
+	}
+}
+
+// remembered is how long the server remembers append ids, in milliseconds.
+const remembered = 90 * 24 * 3600_000
+
+// expireOutbox takes away what ran out before it was known to be sent. Of a
+// message that may be in the log, what knows it there is kept: its id and its
+// ciphertext, whose key is gone.
+func (c *Client) expireOutbox(b *batch) {
+	now := c.now()
+	for _, r := range c.rooms {
+		for _, o := range slices.Clone(r.outbox) {
+			if o.Message == nil && now > o.Time+remembered {
+				c.dropOutbox(b, r, o)
+				continue
+			}
+			if o.ends == 0 || o.ends > now || o.Message == nil {
+				continue
+			}
+			b.timely = true
+			if v, shown := c.queuedView(r, o); shown {
+				b.event(Event{Gone: &GoneEvent{Room: v.Room, ID: v.ID}})
+			}
+			if o.Sealed == nil || o.Failed != "" {
+				c.dropOutbox(b, r, o)
+				continue
+			}
+			o.Message, o.Failed = nil, "it ran out before it was sent"
+			c.saveOutbox(b, r, o)
+		}
+	}
 }
 
 // enqueue puts a message into a room's outbox. Its append id and salt stay
@@ -40,6 +88,7 @@ func (c *Client) enqueue(b *batch, r *roomState, m *content.Message) (*outboxEnt
 		return nil, err
 	}
 	o := &outboxEntry{outboxRecord: outboxRecord{Message: raw, Time: c.now()}}
+	o.setEnd()
 	_, _ = rand.Read(o.ID[:]) // never fails
 	if n := len(r.outbox); n > 0 {
 		o.number = r.outbox[n-1].number + 1
@@ -123,12 +172,21 @@ func (c *Client) writable(id string) (*roomState, error) {
 	case r.Left:
 		return nil, errors.New("this device is no longer in this room")
 	}
-	for _, q := range r.participants().List {
-		if c.trust(q.User) == Changed {
-			return nil, fmt.Errorf("the identity of %s changed in a way that can't be true: compare safety numbers (\"verify\") before you write here", c.nameOf(q.User))
-		}
+	if name := c.distrusted(r); name != "" {
+		return nil, fmt.Errorf("the identity of %s changed in a way that can't be true: compare safety numbers (\"verify\") before you write here", name)
 	}
 	return r, nil
+}
+
+// distrusted names somebody in the room whose identity changed in a way that
+// can't be true.
+func (c *Client) distrusted(r *roomState) string {
+	for _, q := range r.participants().List {
+		if c.trust(q.User) == Changed {
+			return c.nameOf(q.User)
+		}
+	}
+	return ""
 }
 
 func (c *Client) post(r *roomState, m *content.Message) (MessageView, error) {
@@ -231,7 +289,7 @@ func (c *Client) postChecked(id, message string, check func(*itemRecord) error, 
 // resendState tells the newly added the room's name and settings, which the
 // server can't.
 func (c *Client) resendState(b *batch, r *roomState) error {
-	if r.Kind != room.Group || !r.stateKnown() {
+	if r.Kind != room.Group || !r.stateKnown() || len(r.outbox) >= maxQueued {
 		return nil
 	}
 	s := r.state()
@@ -301,7 +359,15 @@ func (c *Client) accepted(r *roomState, o *outboxEntry, at *api.AppendResponse) 
 		return nil
 	}
 	b := c.batch()
-	if err := c.sentMessage(b, r, &api.Entry{Seq: at.Seq, Time: at.Time}, o); err != nil {
+	if it, err := c.readItem(b, r, at.Seq); err != nil {
+		return err
+	} else if passed := it == nil && r.status != nil && at.Seq < r.status.From; !passed && (it == nil || it.Kind != kindGap) {
+		// The log had something else there, or nothing to miss: only the server
+		// says that it took the message.
+		c.failOne(b, r, o, "the server says that it took this, but the log does not show it")
+		return b.apply()
+	}
+	if err := c.sentMessage(b, r, &api.Entry{Seq: at.Seq, Time: at.Time, Message: o.Sealed}, o); err != nil {
 		return err
 	}
 	return b.apply()
@@ -319,11 +385,11 @@ func (c *Client) encryptQueued(r *roomState) ([]queued, error) {
 		return nil, err
 	}
 	defer c.mu.Unlock()
-	if !r.caughtUp || r.Stuck != "" || r.Left || !r.Made {
+	if !r.caughtUp || r.Stuck != "" || r.Left || !r.Made || c.distrusted(r) != "" {
 		return nil, nil
 	}
 	g, err := c.openGroup(r)
-	if g == nil || err != nil {
+	if g == nil || err != nil || len(g.Pending()) > 0 { // what is pending is committed first
 		return nil, err
 	}
 	b := c.batch()
@@ -332,19 +398,12 @@ func (c *Client) encryptQueued(r *roomState) ([]queued, error) {
 		if o.sent || o.Failed != "" {
 			continue
 		}
-		f := content.Frame{Place: content.Place{Seq: r.Cursor, Hash: r.Hash}, Message: o.Message}
-		ct, err := g.Encrypt(nil, f.Bytes())
-		if errors.Is(err, mls.ErrPendingProposals) {
-			break // housekeeping commits them first
+		if o.Sealed == nil || o.Generation != r.Generation || o.Epoch != g.Context().Epoch {
+			if err := c.seal(b, r, g, o); err != nil {
+				return nil, err
+			}
 		}
-		if err != nil {
-			return nil, fmt.Errorf("encrypting: %w", err)
-		}
-		if !o.Tried {
-			o.Tried = true
-			c.saveOutbox(b, r, o)
-		}
-		out = append(out, queued{o, &api.AppendRequest{Room: r.id, ID: o.ID, Generation: r.Generation, Keep: keepOf(o.Message), Message: ct}})
+		out = append(out, queued{o, &api.AppendRequest{Room: r.id, ID: o.ID, Generation: r.Generation, Keep: keepOf(o.Message), Message: o.Sealed}})
 		if len(out) == flushBatch {
 			break
 		}
@@ -354,6 +413,17 @@ func (c *Client) encryptQueued(r *roomState) ([]queued, error) {
 	}
 	c.saveGroup(b, r)
 	return out, b.apply()
+}
+
+// seal encrypts a message for the present epoch.
+func (c *Client) seal(b *batch, r *roomState, g *mls.Group, o *outboxEntry) (err error) {
+	f := content.Frame{Place: content.Place{Seq: r.Cursor, Hash: r.Hash}, Message: o.Message}
+	if o.Sealed, err = g.Encrypt(nil, f.Bytes()); err != nil {
+		return fmt.Errorf("encrypting: %w", err)
+	}
+	o.Generation, o.Epoch = r.Generation, g.Context().Epoch
+	c.saveOutbox(b, r, o)
+	return nil
 }
 
 // keepOf gives the keep class for a message: the server learns how long in

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -55,6 +56,9 @@ const logBatch = 100
 // that contradicts what is known marks its person as changed. The caller has
 // the network's turn and not c.mu.
 func (c *Client) fetchLogs(ctx context.Context, users []identity.UserID) error {
+	users = slices.Clone(users)
+	slices.SortFunc(users, func(a, b identity.UserID) int { return bytes.Compare(a[:], b[:]) })
+	users = slices.Compact(users) // who is asked for twice would seem to have grown twice
 	for part := range slices.Chunk(users, logBatch) {
 		for len(part) > 0 {
 			req := &api.LogsRequest{}
@@ -102,12 +106,28 @@ func (c *Client) takeLogs(asked []identity.UserID, slicesOf []api.LogSlice) (res
 		if len(s.Entries) == 0 {
 			continue
 		}
+		c.noteRecovery(b, u, l, int(s.From))
 		c.saveLog(b, l)
 		if uint32(l.Length()) < s.Length {
 			rest = append(rest, u)
 		}
 	}
 	return rest, b.apply()
+}
+
+// noteRecovery says when somebody whom this person has verified took their
+// identity back with the recovery key: it is they, or whoever has that key.
+func (c *Client) noteRecovery(b *batch, u identity.UserID, l *identity.Log, from int) {
+	p, ok := c.people[u]
+	if !ok || p.At == 0 {
+		return
+	}
+	for i := from; i < l.Length(); i++ {
+		if l.Entry(i).Kind() == identity.KindRecover {
+			b.event(Event{Problem: fmt.Sprintf("%s came back with their recovery key, and their former devices are out. If you did not hear of it from them, ask.", c.nameOf(u))})
+			return
+		}
+	}
 }
 
 func (c *Client) extendLog(u identity.UserID, s api.LogSlice) (*identity.Log, error) {

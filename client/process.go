@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -146,7 +147,7 @@ func (c *Client) cannotProcess(b *batch, r *roomState, e *api.Entry, err error) 
 		r.Stuck = "a change of keys is missing here"
 		return nil
 	}
-	r.Stuck = "a change that breaks the room's rules was put into order"
+	r.Stuck, r.Broken = "a change that breaks the room's rules was put into order", true
 	c.alarm(b, r, "The server let a change into this room that breaks its rules: %v. Compare safety numbers before you go on.", err)
 	return nil
 }
@@ -158,15 +159,15 @@ func (c *Client) message(b *batch, r *roomState, e *api.Entry, m *mls.Applicatio
 	if err != nil {
 		return c.cannotProcess(b, r, e, err)
 	}
-	a := arrival{seq: e.Seq, time: e.Time, user: cred.User}
+	a := arrival{seq: e.Seq, time: c.stamp(r, e), user: cred.User}
 	if api.DeviceID(cred.Device) != e.Sender {
-		c.alarm(b, r, "The server named a wrong sender for a message.")
+		c.alarm(b, r, "The server or a member passed a message off as another device's.")
 	}
 	f, err := content.ParseFrame(m.Data)
 	if err != nil {
 		return c.unreadable(b, r, a, "a message in a form that this version can't read")
 	}
-	if err := c.checkPlace(b, r, e, f.Place); err != nil {
+	if err := c.checkPlace(b, r, e, cred.User, f.Place); err != nil {
 		return err
 	}
 	msg, err := content.Decode(f.Message)
@@ -179,11 +180,18 @@ func (c *Client) message(b *batch, r *roomState, e *api.Entry, m *mls.Applicatio
 	return c.deliver(b, r, a, msg)
 }
 
+// stamp is the server's time of an entry as timers count it: never before that
+// of an earlier entry, nor before 1970, whatever the server says.
+func (c *Client) stamp(r *roomState, e *api.Entry) int64 {
+	r.Stamp = max(r.Stamp, e.Time, 1)
+	return r.Stamp
+}
+
 // checkPlace compares what the sender had seen of the log with what this
 // device has: that is how a server that drops, reorders or forks is caught.
-func (c *Client) checkPlace(b *batch, r *roomState, e *api.Entry, p content.Place) error {
+func (c *Client) checkPlace(b *batch, r *roomState, e *api.Entry, from identity.UserID, p content.Place) error {
 	if p.Seq >= e.Seq {
-		c.alarm(b, r, "The server delivered a message before what its sender had already seen.")
+		c.alarm(b, r, "The server moved a message of %s, or they claim to have seen what was not there yet.", c.nameOf(from))
 		return nil
 	}
 	ours, ok, err := c.chainAt(b, r, p.Seq)
@@ -191,7 +199,7 @@ func (c *Client) checkPlace(b *batch, r *roomState, e *api.Entry, p content.Plac
 		return err
 	}
 	if ok && ours != p.Hash {
-		c.alarm(b, r, "The server shows this room differently to others: something was left out, moved or forked before place %d.", p.Seq+1)
+		c.alarm(b, r, "The server shows this room differently to %s than to you, or they claim so: something was left out, moved or forked before place %d.", c.nameOf(from), p.Seq+1)
 	}
 	return nil
 }
@@ -207,7 +215,7 @@ func (c *Client) ownEntry(b *batch, r *roomState, e *api.Entry) error {
 		if err != nil {
 			return err
 		}
-		if req.ID == e.ID && (s.Join || s.Group != nil || r.group != nil && r.Stuck == "") {
+		if req.ID == e.ID && bytes.Equal(req.Message, e.Message) && (s.Join || s.Group != nil || r.group != nil && r.Stuck == "") {
 			return c.mergeOwn(b, r, e, s)
 		}
 	}
@@ -215,7 +223,7 @@ func (c *Client) ownEntry(b *batch, r *roomState, e *api.Entry) error {
 		if o.ID != e.ID {
 			continue
 		}
-		if !o.Tried {
+		if !bytes.Equal(o.Sealed, e.Message) {
 			c.oldCopy(b, r) // it was encrypted by a later state of this store
 		}
 		return c.sentMessage(b, r, e, o)
@@ -259,11 +267,15 @@ func (c *Client) ownProposal(b *batch, r *roomState, e *api.Entry) error {
 
 // sentMessage moves a message from the outbox to its place in the timeline.
 func (c *Client) sentMessage(b *batch, r *roomState, e *api.Entry, o *outboxEntry) error {
+	if o.Message == nil { // it ran out while it was on its way
+		c.dropOutbox(b, r, o)
+		return nil
+	}
 	msg, err := content.Decode(o.Message)
 	if err != nil {
 		return fmt.Errorf("own message: %w", err)
 	}
-	a := arrival{seq: e.Seq, time: e.Time, user: c.device.User, mine: true}
+	a := arrival{seq: e.Seq, time: c.stamp(r, e), user: c.device.User, mine: true}
 	if err := c.deliver(b, r, a, msg); err != nil {
 		return err
 	}
@@ -288,7 +300,14 @@ func (c *Client) mergeOwn(b *batch, r *roomState, e *api.Entry, s *stagedRecord)
 			return err
 		}
 		r.Generation = e.Generation
-		return c.replaceGroup(b, r, g)
+		before := r.participants()
+		if err := c.replaceGroup(b, r, g); err != nil {
+			return err
+		}
+		if len(before.List) > 0 { // what changed meanwhile, this device did not see judged
+			c.tellChanges(b, r, e, before, r.participants(), identity.UserID{})
+		}
+		return nil
 	}
 	staged, err := r.group.ParseStaged(s.Commit)
 	if err != nil {
@@ -439,9 +458,15 @@ func (c *Client) newGeneration(b *batch, r *roomState, e *api.Entry) error {
 		return c.cannotProcess(b, r, e, err)
 	}
 	p, err := room.ParticipantsOf(&gi.Context)
-	if err != nil || !samePeople(p, r.participants()) {
-		c.alarm(b, r, "The server let a new generation of this room begin with other people.")
-		return nil
+	if err != nil {
+		return c.cannotProcess(b, r, e, err)
+	}
+	if r.group != nil && r.Stuck == "" { // else this device does not know what it follows on
+		if err := room.CheckFollows(gi, r.group.Context()); err != nil || !samePeople(p, r.participants()) {
+			r.Stuck, r.Broken = "a new generation of this room began with other people or settings", true
+			c.alarm(b, r, "The server let a new generation of this room begin with other people or settings.")
+			return nil
+		}
 	}
 	r.Generation = e.Generation
 	r.Stuck = "the room goes on with fresh keys for everybody"

@@ -155,6 +155,10 @@ type roomRecord struct {
 	// Wanted is whom the room's maker is still to bring in.
 	Wanted []identity.UserID `cbor:"17,keyasint,omitempty"`
 
+	Epoch  uint64 `cbor:"18,keyasint,omitempty"` // of the group, the last that this device was in
+	Stamp  int64  `cbor:"19,keyasint,omitempty"` // the latest of the server's stamps in the log
+	Broken bool   `cbor:"20,keyasint,omitempty"` // a rule was broken: a person must look before it rejoins
+
 	// Participants at the last processed epoch, in room.Participants' encoding:
 	// what a rejoin must not fall behind.
 	Participants []byte `cbor:"16,keyasint,omitempty"`
@@ -185,7 +189,12 @@ type outboxRecord struct {
 	Message []byte       `cbor:"2,keyasint"` // content.Message, whose salt never changes
 	Time    int64        `cbor:"3,keyasint"`
 	Failed  string       `cbor:"4,keyasint,omitempty"`
-	Tried   bool         `cbor:"5,keyasint,omitempty"` // it was encrypted at least once, and so may have been sent
+
+	// What may have been sent already: the message encrypted for an epoch. In
+	// the same epoch just these bytes go out again, so a refusal costs no key.
+	Sealed     []byte `cbor:"5,keyasint,omitempty"`
+	Generation uint32 `cbor:"6,keyasint,omitempty"`
+	Epoch      uint64 `cbor:"7,keyasint,omitempty"`
 }
 
 // itemRecord is one line of a timeline.

@@ -227,6 +227,9 @@ func (c *Client) selfRoom(ctx context.Context) error {
 		return err
 	}
 	known := c.device.Self != room.ID{}
+	for _, r := range c.rooms {
+		known = known || r.Kind == room.Self && r.Made // this device is on its way into it
+	}
 	c.mu.Unlock()
 	if known {
 		return nil

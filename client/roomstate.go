@@ -32,7 +32,8 @@ type roomState struct {
 type outboxEntry struct {
 	number uint64
 	outboxRecord
-	sent bool // accepted by the server, not met in the log yet
+	ends int64 // when its timers run out, though it was never sent; 0: never
+	sent bool  // accepted by the server, not met in the log yet
 }
 
 func (r *roomState) keyOf(prefix byte, parts ...[]byte) []byte {
@@ -85,10 +86,26 @@ func (c *Client) replaceGroup(b *batch, r *roomState, g *mls.Group) error {
 	r.group, r.Member = g, g != nil
 	if g != nil {
 		r.Left, r.Stuck, r.Checked = false, "", false
+		for _, o := range r.outbox {
+			o.sent = false // its place may lie in what this device passes over: asking again tells
+		}
 		c.saveGroup(b, r)
-		return c.rememberParticipants(r)
+		if err := c.rememberParticipants(r); err != nil {
+			return err
+		}
+		c.noteSelf(b, r)
 	}
 	return nil
+}
+
+// noteSelf remembers which room is the self-group: one whose group says so, of
+// this person alone.
+func (c *Client) noteSelf(b *batch, r *roomState) {
+	p := r.participants()
+	if p.Kind == room.Self && len(p.List) == 1 && p.List[0].User == c.device.User && c.device.Self != r.id {
+		c.device.Self = r.id
+		b.put([]byte{prefixDevice}, encodeRecord(&c.device))
+	}
 }
 
 func (c *Client) rememberParticipants(r *roomState) error {
@@ -97,6 +114,7 @@ func (c *Client) rememberParticipants(r *roomState) error {
 		return err
 	}
 	r.Participants = p.Bytes()
+	r.Epoch = r.group.Context().Epoch
 	return nil
 }
 
@@ -264,8 +282,8 @@ func (c *Client) roomEvent(b *batch, r *roomState) {
 	if r.Kind == room.Self || !r.Made {
 		return
 	}
-	if v, err := c.roomView(r); err == nil {
-		b.event(Event{Room: &v})
+	if !slices.Contains(b.rooms, r) {
+		b.rooms = append(b.rooms, r)
 	}
 }
 

@@ -37,9 +37,9 @@ func (c *Client) takeNotes(b *batch, a arrival, notes []content.Note) error {
 		switch n := n.(type) {
 		case content.ReadMark:
 			if r, ok := c.rooms[room.ID(n.Room)]; ok && n.Seq > r.Read && r.Kind != room.Self {
-				r.Read = n.Seq
-				c.saveRoom(b, r)
-				c.roomEvent(b, r)
+				if err := c.readElsewhere(b, r, n.Seq); err != nil {
+					return err
+				}
 			}
 		case content.BurnStart:
 			if err := c.takeBurnStart(b, n); err != nil {
@@ -50,6 +50,21 @@ func (c *Client) takeNotes(b *batch, a arrival, notes []content.Note) error {
 		}
 	}
 	return nil
+}
+
+// readElsewhere takes over a read mark. What burns after reading begins to, if
+// the note that says when is lost.
+func (c *Client) readElsewhere(b *batch, r *roomState, to uint64) error {
+	from := r.Read + 1
+	r.Read = to
+	c.saveRoom(b, r)
+	c.roomEvent(b, r)
+	return c.eachItem(r, from, min(to, r.Cursor), func(seq uint64, it *itemRecord) error {
+		if it.Burn != 0 && it.User != c.device.User {
+			c.startBurn(b, r, seq, it, c.now())
+		}
+		return nil
+	})
 }
 
 // takeBurnStart starts a burn here that was started elsewhere. If the message

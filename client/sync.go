@@ -67,6 +67,10 @@ func (c *Client) round(ctx context.Context) (again bool, err error) {
 	err = c.eachRoom(func(r *roomState) error {
 		moved, err := c.tend(ctx, r)
 		again = again || moved && err == nil
+		if apiCode(err) == api.RateLimited {
+			c.log.Info("a room waits for a limit of the server's", "err", err)
+			return nil // others may go on
+		}
 		return c.only(err)
 	})
 	if err != nil {
@@ -214,10 +218,6 @@ func (c *Client) takeStatus(list []api.RoomStatus) error {
 			// What this device acknowledged it had stored: the store is an old copy.
 			c.oldCopy(b, r)
 		}
-		if r.Kind == room.Self && c.device.Self != id {
-			c.device.Self = id
-			b.put([]byte{prefixDevice}, encodeRecord(&c.device))
-		}
 	}
 	return b.apply()
 }
@@ -244,16 +244,42 @@ func (c *Client) readRoom(ctx context.Context, r *roomState) error {
 		if err != nil {
 			return fmt.Errorf("reading a room: %w", err)
 		}
-		if len(resp.Entries) == 0 {
+		if len(resp.Entries) == 0 && resp.Last <= cursor {
 			return c.readEnd(ctx, r)
 		}
+		if len(resp.Entries) == 0 {
+			return c.withheld(r)
+		}
 		if err := c.takeEntries(ctx, r, resp.Entries, resp.Last); err != nil {
-			if _, ok := errors.AsType[*gapError](err); ok {
-				return nil // a Welcome or a rejoin closes the gap
+			if _, ok := errors.AsType[*gapError](err); !ok {
+				return err
 			}
-			return err
+			if s.Member && s.From <= cursor+1 {
+				return c.withheld(r)
+			}
+			return nil // a Welcome or a rejoin closes the gap
+		}
+		if resp.Entries[len(resp.Entries)-1].Seq <= cursor {
+			return fmt.Errorf("%w: the server gave again what this device has", errRoom)
 		}
 	}
+}
+
+// withheld notes that the server says there is more and does not give it. What
+// it is may matter, so this device does not go on before it has joined anew.
+func (c *Client) withheld(r *roomState) error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	if !r.Member || r.Stuck != "" {
+		return nil
+	}
+	r.Stuck = "the server does not give a part of the log"
+	b := c.batch()
+	c.saveRoom(b, r)
+	c.roomEvent(b, r)
+	return b.apply()
 }
 
 // readOn reads a room's log of which the server said that it goes on, though
@@ -326,7 +352,14 @@ func (c *Client) jump(r *roomState, first uint64) {
 	if err != nil || st == nil || !st.Join && st.Group == nil {
 		return
 	}
+	passed := r.Cursor > 0
 	r.Cursor, r.Hash, r.Acked = first-1, s.Before, first-1
+	if passed { // what lies between is shown as missing
+		b := c.batch()
+		c.missed(b, r, first-1)
+		c.saveRoom(b, r)
+		_ = b.apply() // a failure shows at once: the client stops
+	}
 }
 
 func (c *Client) fetchNeeds(ctx context.Context, missing *room.MissingLogsError) error {
@@ -334,7 +367,6 @@ func (c *Client) fetchNeeds(ctx context.Context, missing *room.MissingLogsError)
 	for _, n := range missing.Needs {
 		users = append(users, n.User)
 	}
-	slices.SortFunc(users, func(a, b identity.UserID) int { return bytes.Compare(a[:], b[:]) })
 	if err := c.fetchLogs(ctx, users); err != nil {
 		return err
 	}
@@ -373,7 +405,7 @@ func (c *Client) tend(ctx context.Context, r *roomState) (moved bool, err error)
 		c.dropStaged(b, r)
 		staged, err = nil, b.apply()
 	}
-	alarmed := r.Alarm != "" && r.Stuck != ""
+	alarmed := r.Broken && r.Stuck != ""
 	c.mu.Unlock()
 	switch {
 	case err != nil || s == nil || !r.Made || left:
@@ -459,7 +491,7 @@ func (c *Client) checkMembers(ctx context.Context, r *roomState) error {
 			b := c.batch()
 			r.Checked = err == nil
 			if err != nil {
-				r.Stuck = "a device in this room is not its person's"
+				r.Stuck, r.Broken = "a device in this room is not its person's", true
 				c.alarm(b, r, "A device in this room is not its person's: %v. Do not write here.", err)
 			}
 			c.saveRoom(b, r)
@@ -550,7 +582,7 @@ func (c *Client) pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	for {
-		expiry, stop := c.expiryTimer()
+		expiry, stop := c.expiryTimer(false)
 		select {
 		case <-ctx.Done():
 			stop()
@@ -567,14 +599,19 @@ func (c *Client) pause(ctx context.Context, d time.Duration) error {
 }
 
 // expiryTimer fires when the next message runs out, or an answer is due.
-func (c *Client) expiryTimer() (<-chan time.Time, func()) {
+func (c *Client) expiryTimer(answers bool) (<-chan time.Time, func()) {
 	if c.lock() != nil {
 		return nil, func() {}
 	}
 	defer c.mu.Unlock()
 	next := c.nextExpiry()
 	for _, r := range c.rooms {
-		if r.Answer != 0 && r.Member {
+		for _, o := range r.outbox {
+			if o.ends != 0 && o.Message != nil {
+				next = earlier(next, o.ends)
+			}
+		}
+		if answers && c.answers(r) {
 			next = earlier(next, r.Answer)
 		}
 	}
@@ -628,7 +665,7 @@ func (c *Client) follow(ctx context.Context, pushes <-chan *api.Push, ended <-ch
 		return err
 	}
 	for {
-		expiry, stop := c.expiryTimer()
+		expiry, stop := c.expiryTimer(true)
 		select {
 		case <-ctx.Done():
 			stop()
@@ -664,13 +701,34 @@ func (c *Client) due(ctx context.Context) error {
 	}
 	answers := false
 	for _, r := range c.rooms {
-		answers = answers || r.Answer != 0 && r.Answer <= c.now()
+		answers = answers || c.answers(r) && r.Answer <= c.now()
 	}
 	c.mu.Unlock()
-	if answers {
-		return c.Sync(ctx)
+	if !answers {
+		return nil
+	}
+	if err := c.Sync(ctx); err != nil {
+		return err
+	}
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	for _, r := range c.rooms {
+		if c.answers(r) && r.Answer <= c.now() {
+			r.Answer = c.now() + answerAgain // the room could not go on
+		}
 	}
 	return nil
+}
+
+// answerAgain is when to try again to tell a newcomer, in milliseconds.
+const answerAgain = 30_000
+
+// answers reports whether this device is to tell a newcomer a room's state, and
+// can.
+func (c *Client) answers(r *roomState) bool {
+	return r.Answer != 0 && r.Member && r.Stuck == "" && r.staged == nil && r.status != nil
 }
 
 // pushed takes pushes as they come. Entries that follow on what is here are

@@ -147,6 +147,9 @@ func (c *Client) deliver(b *batch, r *roomState, a arrival, m *content.Message) 
 	if err := c.burnBegan(b, r, it); err != nil {
 		return err
 	}
+	if it.Burn != 0 && it.User != c.device.User && a.seq <= r.Read { // read on another device before it came here
+		it.Expires = earlier(it.Expires, c.now()+int64(it.Burn)*1000)
+	}
 	c.addItem(b, r, a.seq, it)
 	return nil
 }
@@ -171,7 +174,7 @@ func (c *Client) burnBegan(b *batch, r *roomState, it *itemRecord) error {
 // sending; everyone else's from the first view.
 func (c *Client) setTimers(it *itemRecord, t content.Timers, a arrival) {
 	if t.Expire != 0 {
-		it.Expires = min(a.time, c.now()) + int64(t.Expire)*1000
+		it.Expires = max(1, min(a.time, c.now())+int64(t.Expire)*1000)
 	}
 	if t.At != 0 {
 		it.Expires = earlier(it.Expires, int64(t.At)*1000)
@@ -207,7 +210,7 @@ func (c *Client) act(b *batch, r *roomState, a arrival, id content.ID, v content
 	switch v.Kind {
 	case content.KindReaction:
 		for _, e := range v.Emoji {
-			if len(it.Reactions) < maxReactions {
+			if it.takesReaction(a.user) {
 				it.Reactions = append(it.Reactions, reactionRecord{ID: id, User: a.user, Emoji: e})
 			}
 		}
@@ -230,8 +233,21 @@ func (c *Client) act(b *batch, r *roomState, a arrival, id content.ID, v content
 	return nil
 }
 
-// maxReactions bounds what one message collects.
-const maxReactions = 1000
+// What one message collects, from all and from one person.
+const (
+	maxReactions    = 1000
+	maxOwnReactions = 20
+)
+
+func (it *itemRecord) takesReaction(u identity.UserID) bool {
+	own := 0
+	for _, x := range it.Reactions {
+		if x.User == u {
+			own++
+		}
+	}
+	return own < maxOwnReactions && len(it.Reactions) < maxReactions
+}
 
 func (c *Client) unreadable(b *batch, r *roomState, a arrival, why string) error {
 	c.addItem(b, r, a.seq, &itemRecord{User: a.user, Time: a.time, Kind: kindUnreadable, Problem: why})
@@ -350,6 +366,7 @@ func (c *Client) eachItem(r *roomState, from, to uint64, fn func(seq uint64, it 
 // expire removes everything that has run out. What it removes can't be brought
 // back once the batch is applied.
 func (c *Client) expire(b *batch) {
+	c.expireOutbox(b)
 	now := c.now()
 	type due struct {
 		room room.ID
@@ -373,7 +390,11 @@ func (c *Client) expire(b *batch) {
 			continue
 		}
 		it, err := c.readItem(b, r, d.seq)
-		if err != nil || it == nil || it.Expires > now {
+		if err != nil {
+			c.broken = fmt.Errorf("expiring: %w", err)
+			return
+		}
+		if it == nil || it.Expires > now {
 			continue
 		}
 		b.delete(r.keyOf(prefixItem, u64(d.seq)))
@@ -394,7 +415,11 @@ func (c *Client) nextExpiry() (next int64) {
 // unread counts what others said after the read mark, up to 999.
 func (c *Client) unread(r *roomState) (n int, err error) {
 	enough := errors.New("enough")
-	err = c.eachItem(r, r.Read+1, r.Cursor, func(_ uint64, it *itemRecord) error {
+	err = c.vault.Scan(r.keyOf(prefixItem, u64(r.Read+1)), after(r.keyOf(prefixItem)), func(_, v []byte) error {
+		var it itemRecord
+		if err := decodeRecord(v, &it); err != nil {
+			return err
+		}
 		if it.User != c.device.User && it.Kind != kindNotice && it.Kind != kindGap && !it.Deleted {
 			n++
 		}
