@@ -285,6 +285,11 @@ func (c *Client) takePeople(list []api.Person) error {
 		}
 		p.Name = q.Name
 		c.savePerson(b, u, p)
+		for _, r := range c.rooms {
+			if _, ok := r.participants().Find(u); ok {
+				c.roomEvent(b, r)
+			}
+		}
 	}
 	return b.apply()
 }

@@ -370,6 +370,9 @@ func (c *Client) fetchNeeds(ctx context.Context, missing *room.MissingLogsError)
 	if err := c.fetchLogs(ctx, users); err != nil {
 		return err
 	}
+	if err := c.learnNames(ctx, users); err != nil {
+		return err
+	}
 	if err := c.lock(); err != nil {
 		return err
 	}

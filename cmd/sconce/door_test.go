@@ -160,7 +160,7 @@ func TestRefusalsNameTheCandidates(t *testing.T) {
 		"delete Team 01":             `there is no message "01" here`,
 		"delete Team 0000":           `there is no message "0000" here`,
 		"delete Team 0199":           `there is no message "0199" here`,
-		"room remove Team Dave":      `there is no person in this room "Dave" here`,
+		"room remove Team Dave":      `there is no participant "Dave" here`,
 		"react Team 01bb 👍 --remove": "you did not put that emoji there",
 	} {
 		h := aHolder()

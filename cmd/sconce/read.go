@@ -53,6 +53,11 @@ type reader struct {
 
 // run shows what is there, and then what comes.
 func (r *reader) run(ctx context.Context, args []string, follow bool) error {
+	if follow && r.owner != nil { // else withDoor has, or another process does
+		if err := r.sync(ctx); err != nil {
+			r.note("sconce: %v", err)
+		}
+	}
 	if len(args) > 0 {
 		room, err := r.session.room(ctx, args[0])
 		if err != nil {

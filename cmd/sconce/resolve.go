@@ -138,6 +138,9 @@ func (s *session) target(ctx context.Context, text string) (room string, err err
 	}
 	rooms = slices.DeleteFunc(rooms, func(r client.RoomView) bool { return r.Left })
 	all := roomNames(rooms)
+	if i, err := pick("room or person", text, all); err == nil && certain(text, rooms[i]) {
+		return rooms[i].Room, nil
+	}
 	people, err := s.others(ctx, text, rooms)
 	if err != nil {
 		return "", err
@@ -156,12 +159,20 @@ func (s *session) target(ctx context.Context, text string) (room string, err err
 	return direct.Room, err
 }
 
+// certain reports whether a text can mean nobody but the room that it was found
+// to mean: by its id, or as the direct room with the one person of that name.
+func certain(text string, r client.RoomView) bool {
+	return r.Room == text || r.Kind == "direct" && strings.EqualFold(nameOf(r.Name), oneLine(text))
+}
+
 // others finds people to whom there is no direct room yet, and whom an id names.
+// It asks for everyone: the text may be the name of a room, which the server
+// must not learn.
 func (s *session) others(ctx context.Context, text string, rooms []client.RoomView) ([]client.PersonView, error) {
 	if _, err := identity.ParseUserID(text); err == nil {
 		return []client.PersonView{{User: text, Name: short(text)}}, nil
 	}
-	people, err := bridge.People.Call(ctx, s.door, bridge.PeopleParams{Query: oneLine(text)})
+	people, err := bridge.People.Call(ctx, s.door, bridge.PeopleParams{})
 	if err != nil {
 		return nil, err
 	}

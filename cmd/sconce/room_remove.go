@@ -24,7 +24,7 @@ func roomRemove(ctx context.Context, a *app, args []string) error {
 		for i, m := range r.Members {
 			all[i] = called{name: nameOf(m.Name), id: m.User}
 		}
-		i, err := pick("person in this room", args[1], all)
+		i, err := pick("participant", args[1], all)
 		if err != nil {
 			return err
 		}

@@ -30,10 +30,10 @@ func greetingFor(name string) string { return "Hello " + name + ". " + greeting 
 
 func isGreeting(text string) bool { return strings.HasSuffix(text, greeting) }
 
-// ada answers with what to try next.
+// ada answers with what to try next; in a room, that she can read.
 func ada(ctx context.Context, c *client.Client, r client.RoomView, m client.MessageView, before int) error {
 	if r.Kind != "direct" {
-		return send(c, r, m, fmt.Sprintf("%s So can everybody here: %d people, on %d devices.", seen(m), len(r.Members), devices(r)))
+		return send(c, r, m, fmt.Sprintf("%s We are %d people here, on %d devices.", seen(m), len(r.Members), devices(r)))
 	}
 	lesson, err := lesson(ctx, c, m.Sender, before)
 	if err != nil {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"sconce/server"
@@ -38,6 +40,9 @@ func demo(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := requireDemo(s, c.Data); err != nil {
+		return errors.Join(err, s.Close())
+	}
 	// The server outlives its simulated people, who say goodbye to it.
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -56,10 +61,22 @@ func demo(ctx context.Context, a *app, args []string) error {
 	return errors.Join(err, <-served, s.Close())
 }
 
+// requireDemo keeps simulated people out of a network of real ones.
+func requireDemo(s *server.Server, data string) error {
+	_, err := os.Stat(demoDir(data))
+	if errors.Is(err, fs.ErrNotExist) && !s.FirstStart() {
+		return fmt.Errorf("%s is the folder of a server with people: give the demo a folder of its own", data)
+	}
+	return nil
+}
+
+// demoDir is where the simulated people keep their stores.
+func demoDir(data string) string { return filepath.Join(data, "demo") }
+
 // act brings the simulated people in, says what can be tried, and lets them
 // answer until ctx ends.
 func (a *app) act(ctx context.Context, s *server.Server, c server.Config) (err error) {
-	t, err := assemble(ctx, s, filepath.Join(c.Data, "demo"), c.Logger)
+	t, err := assemble(ctx, s, demoDir(c.Data), c.Logger)
 	if err != nil {
 		return err
 	}
@@ -97,18 +114,18 @@ func (a *app) greetVisitor(ctx context.Context, s *server.Server, data string, a
 	return nil
 }
 
-// tour is a first quarter of an hour, in another terminal.
+// tour is a first quarter of an hour, in two more terminals.
 func tour(w io.Writer, link string) {
-	fmt.Fprintf(w, `In another terminal, become a person of this network:
+	fmt.Fprintf(w, `In a second terminal, become a person of this network, and stay:
   export SCONCE_STORE=./me
   sconce join '%s'
+  sconce read --follow                     Ada greets you within seconds
 
-Ada greets you within seconds. Then try:
-  sconce read                              what is new
+In a third one, in the same folder. While the second one stays, it asks for no passphrase:
+  export SCONCE_STORE=./me
   sconce send Ada 'How are you?'           she answers, and knows what to try next
   sconce room new Lunch Ada Ben            a room of three
   sconce send Lunch 'Soup?' --expire 10m   a message that vanishes after ten minutes
-  sconce read Lunch --follow               stay, and see what comes
   sconce help                              everything else
 `, link)
 }

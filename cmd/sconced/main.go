@@ -133,17 +133,34 @@ func parse(fs *flag.FlagSet, args []string, want int) ([]string, error) {
 			if errors.Is(err, flag.ErrHelp) {
 				return nil, err
 			}
-			return nil, badUsage("%v", err)
+			return nil, badFlag(err)
 		}
 		if fs.NArg() == 0 {
 			break
 		}
 		rest, args = append(rest, fs.Arg(0)), fs.Args()[1:]
 	}
-	if len(rest) != want {
-		return nil, badUsage("%d arguments given, %d expected", len(rest), want)
+	switch {
+	case len(rest) < want:
+		return nil, badUsage("too few arguments")
+	case len(rest) > want:
+		return nil, badUsage("%q is one argument too many", rest[want])
 	}
 	return rest, nil
+}
+
+// badFlag says what is wrong with a flag as people write it, with two dashes.
+func badFlag(err error) error {
+	message := err.Error()
+	for _, r := range []struct{ flags, ours string }{
+		{"flag provided but not defined: -", "there is no option --"},
+		{"flag needs an argument: -", "a value is missing after --"},
+	} {
+		if name, ok := strings.CutPrefix(message, r.flags); ok {
+			return badUsage("%s%s", r.ours, strings.TrimPrefix(name, "-"))
+		}
+	}
+	return badUsage("%s", strings.Replace(message, "for flag -", "for --", 1))
 }
 
 const versionUsage = `version
