@@ -7,7 +7,6 @@ import (
 	"io"
 	"log"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +24,11 @@ const (
 	maxStrangerBody = 128 << 10
 
 	maxHeader = 16 << 10
+
+	// Calls over HTTP at once, of one device and of strangers from one origin,
+	// which may be a whole office. The stream has its own bound.
+	maxOfDevice    = 32
+	maxOfStrangers = 256
 )
 
 // Handler answers everything the server answers. It may be served by something
@@ -74,6 +78,11 @@ func (s *Server) call(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	if refused != nil {
 		return nil, refused
 	}
+	leave, err := s.enter(caller)
+	if err != nil {
+		return nil, s.registry.Explain(ctx, "call", err)
+	}
+	defer leave()
 	limit := int64(maxStrangerBody)
 	if caller.Known() {
 		limit = api.MaxBody
@@ -88,11 +97,22 @@ func (s *Server) call(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	return s.registry.Call(ctx, caller, r.PathValue("name"), body)
 }
 
+// enter counts a call while it is read and answered, so that neither a device
+// nor an address can make the server hold any number of bodies at once.
+func (s *Server) enter(c duty.Caller) (leave func(), err error) {
+	switch {
+	case c.Known():
+		return s.devicesAtOnce.Enter(c.Device)
+	case c.Remote.IsLoopback(): // perhaps a proxy that does not say for whom
+		return func() {}, nil
+	}
+	return s.strangersAtOnce.Enter(duty.Origin(c.Remote))
+}
+
 // caller finds out who calls. A wrong token is an error on open endpoints too:
 // its sender takes itself for logged in.
 func (s *Server) caller(ctx context.Context, r *http.Request) (duty.Caller, *api.Error) {
-	from, _ := netip.ParseAddrPort(r.RemoteAddr) // without one, the zero Addr is a stranger like any
-	remote := from.Addr().Unmap()
+	remote := duty.Remote(r)
 	header := r.Header.Get("Authorization")
 	if header == "" {
 		return duty.Caller{Remote: remote}, nil

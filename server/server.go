@@ -16,10 +16,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
 
+	"sconce/api"
 	"sconce/identity"
 	"sconce/internal/duty"
 	"sconce/internal/sqldb"
@@ -45,6 +47,9 @@ type Server struct {
 	delivery *delivery.Service
 	stream   *stream.Service
 
+	devicesAtOnce   *duty.Crowd[api.DeviceID]
+	strangersAtOnce *duty.Crowd[netip.Prefix]
+
 	first     bool
 	closeOnce sync.Once
 	closeErr  error
@@ -59,7 +64,10 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, named: named, registry: duty.NewRegistry(c.Logger)}
+	s := &Server{
+		config: c, named: named, registry: duty.NewRegistry(c.Logger),
+		devicesAtOnce: duty.NewCrowd[api.DeviceID](maxOfDevice), strangersAtOnce: duty.NewCrowd[netip.Prefix](maxOfStrangers),
+	}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -188,6 +190,50 @@ func TestPeopleJoinLogInAndFindEachOtherAcrossARestart(t *testing.T) {
 	}
 	if len(people.People) != 2 || people.People[1].Name != "Bob" || people.People[1].LogLength != 1 {
 		t.Errorf("got %+v", people.People)
+	}
+}
+
+func TestDeviceSendsFewBodiesAtOnce(t *testing.T) {
+	n := start(t, server.Config{Data: t.TempDir()})
+	ada, bob := n.join(t, "Ada"), n.join(t, "Bob")
+	bearer := "Bearer " + base64.RawURLEncoding.EncodeToString(ada.token)
+	address := strings.TrimPrefix(n.URL(), "http://")
+	for range 32 {
+		conn, err := net.Dial("tcp", address)
+		must(t, err)
+		defer conn.Close()
+		_, err = fmt.Fprintf(conn, "POST /v1/people HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nContent-Length: 8000000\r\n\r\nx", address, bearer)
+		must(t, err)
+	}
+	limited := false
+	for range 100 {
+		if _, refused := call(t, n, api.People, ada.token, api.PeopleRequest{}); refused != nil && refused.Code == api.RateLimited {
+			limited = true
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if !limited {
+		t.Error("a device may send any number of bodies at once")
+	}
+	if _, refused := call(t, n, api.People, bob.token, api.PeopleRequest{}); refused != nil {
+		t.Errorf("another device: %v", refused)
+	}
+}
+
+func TestStrangersBehindAProxyAreLimited(t *testing.T) {
+	n := start(t, server.Config{Data: t.TempDir()})
+	status := 0
+	for range 700 {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.URL()+api.AppendLog.Path(), nil)
+		must(t, err)
+		r.Header.Set("X-Forwarded-For", "203.0.113.5, 198.51.100.1")
+		if status, _ = n.do(t, r); status == http.StatusTooManyRequests {
+			break
+		}
+	}
+	if status != http.StatusTooManyRequests {
+		t.Errorf("the last of 700 calls got status %d", status)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"strings"
 	"syscall"
@@ -111,6 +112,67 @@ func TestLimiterGrantsABurstAndThenARate(t *testing.T) {
 	}
 	if err := l.Take("a", 1); err == nil {
 		t.Error("a second one in that minute was granted")
+	}
+}
+
+func TestClockPutBackLocksNobodyOut(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	l := duty.NewLimiter[string](func() time.Time { return now }, 3, 3*time.Minute)
+	for range 3 {
+		_ = l.Take("a", 1) // the first three are granted
+	}
+	now = now.Add(-24 * time.Hour)
+	_ = l.Take("a", 1)
+	now = now.Add(time.Minute)
+	if err := l.Take("a", 1); err != nil {
+		t.Errorf("a minute after the clock was put back a day: %v", err)
+	}
+}
+
+func TestProxySaysForWhomItAsks(t *testing.T) {
+	for _, tt := range []struct {
+		remote string
+		header []string
+		want   string
+	}{
+		{"192.0.2.1:9", nil, "192.0.2.1"},
+		{"192.0.2.1:9", []string{"198.51.100.1"}, "192.0.2.1"}, // no proxy of ours
+		{"127.0.0.1:9", nil, "127.0.0.1"},
+		{"127.0.0.1:9", []string{"198.51.100.1"}, "198.51.100.1"},
+		{"[::1]:9", []string{"203.0.113.9, 198.51.100.1"}, "198.51.100.1"}, // the first is what the client says
+		{"127.0.0.1:9", []string{"203.0.113.9", "198.51.100.1"}, "198.51.100.1"},
+		{"127.0.0.1:9", []string{"198.51.100.1:4711"}, "198.51.100.1"},
+		{"127.0.0.1:9", []string{"[2001:db8::1]:4711"}, "2001:db8::1"},
+		{"127.0.0.1:9", []string{"2001:db8::1"}, "2001:db8::1"},
+		{"127.0.0.1:9", []string{"unknown"}, "127.0.0.1"},
+		{"127.0.0.1:9", []string{""}, "127.0.0.1"},
+		{"@", nil, "invalid IP"},
+	} {
+		r := &http.Request{RemoteAddr: tt.remote, Header: http.Header{"X-Forwarded-For": tt.header}}
+		if got := duty.Remote(r).String(); got != tt.want {
+			t.Errorf("from %s for %q: got %s, want %s", tt.remote, tt.header, got, tt.want)
+		}
+	}
+}
+
+func TestCrowdIsBoundedByKey(t *testing.T) {
+	c := duty.NewCrowd[string](2)
+	first, err := c.Enter("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Enter("a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Enter("a"); err == nil {
+		t.Error("a third was let in")
+	}
+	if _, err := c.Enter("b"); err != nil {
+		t.Errorf("another key: %v", err)
+	}
+	first()
+	if _, err := c.Enter("a"); err != nil {
+		t.Errorf("after one left: %v", err)
 	}
 }
 

@@ -40,6 +40,12 @@ func (l *Limiter[K]) Take(key K, n int) error {
 	if full.Before(now) {
 		full = now
 	}
+	// Later than this it is only if the clock was put back, which must not lock
+	// anybody out for as long as it was ahead.
+	if latest := now.Add(time.Duration(l.burst) * l.step); full.After(latest) {
+		full = latest
+		l.full[key] = latest
+	}
 	full = full.Add(time.Duration(n) * l.step)
 	if wait := full.Sub(now) - time.Duration(l.burst)*l.step; wait > 0 {
 		e := api.Errorf(api.RateLimited, "too many requests: try again in %v", max(wait.Round(time.Second), time.Second))
@@ -72,7 +78,8 @@ func (l *Limiter[K]) forget(now time.Time) {
 
 // OriginLimiter is a [Limiter] by where calls come from, for endpoints that need
 // no login. It leaves loopback alone: those calls are the operator's, or come
-// through a proxy that hides the callers, who must not share one allowance.
+// through a proxy that hides the callers, who must not share one allowance. See
+// [Remote] for a proxy that does not.
 type OriginLimiter struct{ limiter *Limiter[netip.Prefix] }
 
 // NewOriginLimiter is [NewLimiter] for origins.
@@ -85,12 +92,12 @@ func (l OriginLimiter) Take(c Caller) error {
 	if c.Remote.Unmap().IsLoopback() {
 		return nil
 	}
-	return l.limiter.Take(origin(c.Remote), 1)
+	return l.limiter.Take(Origin(c.Remote), 1)
 }
 
-// origin is what an address counts as: itself, or of IPv6 the /64, since that is
+// Origin is what an address counts as: itself, or of IPv6 the /64, since that is
 // what one customer gets.
-func origin(remote netip.Addr) netip.Prefix {
+func Origin(remote netip.Addr) netip.Prefix {
 	remote = remote.Unmap()
 	bits := remote.BitLen()
 	if remote.Is6() {

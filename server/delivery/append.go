@@ -32,7 +32,7 @@ func (s *Service) Append(ctx context.Context, c duty.Caller, req *api.AppendRequ
 			return answer, err
 		}
 	}
-	at, err := s.append(ctx, c, req, m)
+	at, err := s.counted(ctx, c, req, m)
 	if err == nil {
 		return &api.AppendResponse{Seq: at.Seq, Time: at.Time}, nil
 	}
@@ -71,6 +71,22 @@ func readAppend(req *api.AppendRequest) (*mls.Message, error) {
 		return nil, api.Errorf(api.Invalid, "%v", err)
 	}
 	return m, nil
+}
+
+// counted is append for a device that has not stored too much already. What a
+// commit brings about beside its bytes is counted where it is known.
+func (s *Service) counted(ctx context.Context, c duty.Caller, req *api.AppendRequest, m *mls.Message) (journal.Place, error) {
+	size := len(req.Message)
+	if p := req.Commit; p != nil {
+		size += len(p.GroupInfo) + len(p.Tree)
+		for _, w := range p.Welcomes {
+			size += len(w.Welcome)
+		}
+	}
+	if err := s.store(c, size); err != nil {
+		return journal.Place{}, err
+	}
+	return s.append(ctx, c, req, m)
 }
 
 // append sends each kind of message its way.

@@ -120,6 +120,9 @@ func (s *Service) commit(ctx context.Context, f *follower, h handshake, staged *
 	if err := checkCommitPart(h.req.Commit, staged); err != nil {
 		return journal.Place{}, err
 	}
+	if err := checkLeaves(view); err != nil {
+		return journal.Place{}, err
+	}
 	if err := s.checkAdded(ctx, view); err != nil {
 		return journal.Place{}, err
 	}
@@ -139,6 +142,10 @@ func (s *Service) commit(ctx context.Context, f *follower, h handshake, staged *
 	e.records = f.group.Drain()
 	if len(welcomes) > 0 {
 		e.tree = f.group.Tree()
+		if err := s.store(h.caller, len(e.tree)); err != nil {
+			f.group = nil // it is merged there
+			return journal.Place{}, err
+		}
 		e.deliver(change, h, f.kind, welcomes, welcomed)
 	}
 	change.Save = e.save
@@ -151,7 +158,11 @@ func (s *Service) commit(ctx context.Context, f *follower, h handshake, staged *
 	}
 	// What this commit could not take in is proposed again. If that fails, the
 	// commit stands, and the sweep proposes it.
-	if err := s.proposeRemovals(ctx, f, change.To); err != nil {
+	err = s.evictLate(ctx, f, change)
+	if err == nil {
+		err = s.proposeRemovals(ctx, f, change.To)
+	}
+	if err != nil {
 		s.Logger.WarnContext(ctx, "proposing removals after a commit", "err", err)
 	}
 	return at, nil
@@ -167,7 +178,7 @@ func checkCommitPart(part *api.CommitPart, staged *mls.StagedCommit) error {
 	if err != nil {
 		return api.Errorf(api.Invalid, "%v", err)
 	}
-	if err := checkNoTree(gi); err != nil {
+	if err := checkInfo(gi); err != nil {
 		return err
 	}
 	if err := staged.CheckGroupInfo(gi); err != nil {
@@ -176,9 +187,52 @@ func checkCommitPart(part *api.CommitPart, staged *mls.StagedCommit) error {
 	return nil
 }
 
-func checkNoTree(gi *mls.GroupInfo) error {
+const (
+	// maxExtensions bounds what a group info or a leaf has in extensions, and
+	// maxLeaf a leaf. Everyone who joins must be sent the tree in one answer: a
+	// member who makes their leaf as large as a message can be would close the
+	// room for others.
+	maxExtensions = 16 << 10
+	maxLeaf       = 16 << 10
+)
+
+// checkInfo checks that a group info has nothing in it that belongs elsewhere.
+func checkInfo(gi *mls.GroupInfo) error {
 	if _, inline := gi.Extensions.Find(mls.ExtensionRatchetTree); inline {
 		return api.Errorf(api.Invalid, "the group info holds the tree, which is stored apart")
+	}
+	if n := extensionsSize(gi.Extensions); n > maxExtensions {
+		return api.Errorf(api.TooLarge, "the group info has %d bytes in extensions; the limit is %d", n, maxExtensions)
+	}
+	return nil
+}
+
+func extensionsSize(extensions mls.Extensions) (n int) {
+	for _, e := range extensions {
+		n += len(e.Data) + 4
+	}
+	return n
+}
+
+// checkLeaf keeps leaves small.
+func checkLeaf(l *mls.LeafNode) error {
+	c := l.Capabilities
+	n := len(l.EncryptionKey) + len(l.SignatureKey) + len(l.Credential.Identity) + len(l.Signature) + extensionsSize(l.Extensions) +
+		2*(len(c.Versions)+len(c.CipherSuites)+len(c.Extensions)+len(c.Proposals)+len(c.Credentials))
+	if n > maxLeaf {
+		return api.Errorf(api.TooLarge, "a leaf of the group has %d bytes; the limit is %d", n, maxLeaf)
+	}
+	return nil
+}
+
+// checkLeaves is checkLeaf for all that a commit brings.
+func checkLeaves(view *mls.CommitView) error {
+	for _, list := range [][]mls.MemberChange{view.Added, view.Updated} {
+		for _, m := range list {
+			if err := checkLeaf(m.New); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -210,6 +264,9 @@ func matchWelcomes(parts []api.WelcomePart, added []journal.Opening) ([]api.Welc
 	}
 	byDevice := make(map[api.DeviceID]api.WelcomePart, len(parts))
 	for _, p := range parts {
+		if n := len(p.Welcome); n > maxGroupInfo {
+			return nil, api.Errorf(api.TooLarge, "a Welcome has %d bytes; the limit is %d", n, maxGroupInfo)
+		}
 		if m, err := mls.ParseMessage(p.Welcome); err != nil || m.Format != mls.FormatWelcome {
 			return nil, api.Errorf(api.Invalid, "what should be a Welcome is none")
 		}

@@ -33,6 +33,16 @@ func (s *Service) CreateRoom(ctx context.Context, c duty.Caller, req *api.Create
 	if err := s.creations.Take(c.Device, 1); err != nil {
 		return nil, err
 	}
+	if err := s.store(c, len(req.GroupInfo)+len(req.Tree)); err != nil {
+		return nil, err
+	}
+	// An inbox is made by its first Welcome. A room in its place would keep its
+	// owner from all Welcomes, and show them to the room.
+	if inbox, err := s.Logs.IsInbox(ctx, req.Room); err != nil {
+		return nil, unavailable(err)
+	} else if inbox {
+		return nil, api.Errorf(api.Conflict, "there is something with this id already: choose another")
+	}
 	first, err := s.first(ctx, c, r.gi, req.Tree, nil)
 	if err != nil {
 		return nil, err
@@ -176,7 +186,7 @@ type firstEpoch struct {
 // first judges epoch 0 of a generation that the caller opens. before is the
 // participants of the one before, nil for a new room.
 func (s *Service) first(ctx context.Context, c duty.Caller, gi *mls.GroupInfo, tree []byte, before *room.Participants) (*firstEpoch, error) {
-	if err := checkNoTree(gi); err != nil {
+	if err := checkInfo(gi); err != nil {
 		return nil, err
 	}
 	if _, err := gi.ExternalPub(); err != nil {
@@ -197,6 +207,9 @@ func (s *Service) first(ctx context.Context, c duty.Caller, gi *mls.GroupInfo, t
 		if leafDevice(leaf) != c.Device {
 			return nil, api.Errorf(api.Forbidden, "the group's one member is another device")
 		}
+		if err := checkLeaf(leaf); err != nil {
+			return nil, err
+		}
 	}
 	participants, err := room.ParticipantsOf(&gi.Context)
 	if err != nil {
@@ -209,6 +222,9 @@ func (s *Service) first(ctx context.Context, c duty.Caller, gi *mls.GroupInfo, t
 // cannot be used any more. All but the caller's device are out of it, read up
 // to here, and come back by external commit.
 func (s *Service) openGeneration(ctx context.Context, c duty.Caller, req *api.AppendRequest) (at journal.Place, err error) {
+	if err := s.handshakes.Take(c.Device, 1); err != nil {
+		return at, err
+	}
 	part := req.Commit
 	if part == nil || len(part.Tree) == 0 || len(part.GroupInfo) > 0 || len(part.Welcomes) > 0 {
 		return at, api.Errorf(api.Invalid, "a generation opens with a group info as message and its tree beside it, and nothing else")
@@ -234,7 +250,7 @@ func (s *Service) openGeneration(ctx context.Context, c duty.Caller, req *api.Ap
 		if req.Generation != status.State.Generation+1 {
 			return api.Errorf(api.Stale, "the room is in generation %d: sync first", status.State.Generation)
 		}
-		if err := s.generations.Take(req.Room, 1); err != nil {
+		if err := s.generations.Take(opener{req.Room, c.User}, 1); err != nil {
 			return err
 		}
 		first, err := s.first(ctx, c, gi, part.Tree, &people)

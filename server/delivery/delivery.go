@@ -37,6 +37,9 @@ type Logs interface {
 	// What it gave is never changed again: it may be read at any time, from
 	// several goroutines.
 	Log(ctx context.Context, user identity.UserID) (*identity.Log, error)
+	// IsInbox reports whether the id is that of the inbox of a device that any
+	// log ever admitted.
+	IsInbox(ctx context.Context, id api.LogID) (bool, error)
 }
 
 // Config is what the duty works with.
@@ -67,7 +70,24 @@ type Service struct {
 	handshakes  *duty.Limiter[api.DeviceID]
 	creations   *duty.Limiter[api.DeviceID]
 	infos       *duty.Limiter[api.DeviceID]
-	generations *duty.Limiter[api.LogID]
+	generations *duty.Limiter[opener]
+	volume      *duty.Limiter[api.DeviceID] // in KiB
+}
+
+// opener is a person who opens generations of a room. Each has an allowance of
+// their own, so that nobody uses up the others'.
+type opener struct {
+	room   api.LogID
+	person api.UserID
+}
+
+// maxVolume is how many KiB a device may have stored in an hour: 2 GiB, more than
+// people write, and too little to fill a disk before somebody looks.
+const maxVolume = 2 << 20
+
+// store counts what is to be stored for a device.
+func (s *Service) store(c duty.Caller, bytes int) error {
+	return s.volume.Take(c.Device, (bytes+1023)/1024)
 }
 
 // New opens the duty on its tables.
@@ -88,7 +108,8 @@ func New(ctx context.Context, c Config) (*Service, error) {
 		handshakes:  duty.NewLimiter[api.DeviceID](c.Clock, 120, time.Minute),
 		creations:   duty.NewLimiter[api.DeviceID](c.Clock, 100, time.Hour),
 		infos:       duty.NewLimiter[api.DeviceID](c.Clock, 600, 10*time.Minute),
-		generations: duty.NewLimiter[api.LogID](c.Clock, 4, time.Hour),
+		generations: duty.NewLimiter[opener](c.Clock, 4, time.Hour),
+		volume:      duty.NewLimiter[api.DeviceID](c.Clock, maxVolume, time.Hour),
 	}, nil
 }
 

@@ -34,12 +34,28 @@ type world struct {
 
 	mu   sync.Mutex
 	logs map[identity.UserID]*identity.Log
+	view func(*identity.Log) *identity.Log // what the server is told instead
 }
 
 func (w *world) Log(_ context.Context, user identity.UserID) (*identity.Log, error) {
 	w.mu.Lock()
+	log, view := w.logs[user], w.view
+	w.mu.Unlock()
+	if view != nil {
+		log = view(log)
+	}
+	return log, nil
+}
+
+func (w *world) IsInbox(_ context.Context, id api.LogID) (bool, error) {
+	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.logs[user], nil
+	for _, log := range w.logs {
+		if slices.ContainsFunc(log.Devices(), func(d identity.Device) bool { return api.Inbox(api.DeviceID(d.ID)) == id }) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func start(t testing.TB, db *sqldb.DB) *world {

@@ -16,18 +16,23 @@ import (
 
 // Evict lets go of a device that its person's log removed: it reads nothing
 // more from now on, and the server proposes in each of its rooms that it leave
-// the group. Calling it again does no harm.
+// the group. Calling it again does no harm. A room that fails does not keep the
+// device in the others.
 func (s *Service) Evict(ctx context.Context, _ identity.UserID, device identity.DeviceID) error {
 	d := api.DeviceID(device)
 	var after api.LogID
+	var failed error // the last: of many rooms there may be many
 	for {
 		logs, err := s.journal.LogsOf(ctx, d, after, api.MaxBatch)
-		if err != nil || len(logs) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(logs) == 0 {
+			return failed
 		}
 		for _, id := range logs {
 			if err := s.evictFrom(ctx, id, d); err != nil {
-				return fmt.Errorf("evicting device: %w", err)
+				failed = fmt.Errorf("evicting device: %w", err)
 			}
 		}
 		after = logs[len(logs)-1]
@@ -40,22 +45,52 @@ func (s *Service) evictFrom(ctx context.Context, id api.LogID, device api.Device
 		return err
 	}
 	return s.with(ctx, id, func(f *follower, status journal.Status) error {
-		_, inGroup := f.leafOf(device)
-		_, err := s.write(ctx, f, &journal.Write{Log: id, Change: &journal.Change{
-			From: status.State, To: status.State, Drop: []api.DeviceID{device},
-			Save: func(ctx context.Context, tx *journal.Tx) error {
-				if !inGroup {
-					return nil
-				}
-				return db.New(tx).InsertEviction(ctx, db.InsertEvictionParams{Room: id[:], Device: device[:]})
-			},
-		}})
-		if err != nil || !inGroup {
+		if err := s.letGo(ctx, f, status.State, device); err != nil {
 			return err
 		}
-		f.evicts[device] = true
 		return s.proposeRemovals(ctx, f, status.State)
 	})
+}
+
+// letGo ends a device's reading of the follower's room, and notes that it must
+// leave the group if it is in.
+func (s *Service) letGo(ctx context.Context, f *follower, state journal.State, device api.DeviceID) error {
+	_, inGroup := f.leafOf(device)
+	_, err := s.write(ctx, f, &journal.Write{Log: f.room, Change: &journal.Change{
+		From: state, To: state, Drop: []api.DeviceID{device},
+		Save: func(ctx context.Context, tx *journal.Tx) error {
+			if !inGroup {
+				return nil
+			}
+			return db.New(tx).InsertEviction(ctx, db.InsertEvictionParams{Room: f.room[:], Device: device[:]})
+		},
+	}})
+	if err == nil && inGroup {
+		f.evicts[device] = true
+	}
+	return err
+}
+
+// evictLate looks once more at the devices that a commit brought in. One that
+// its owner removed while the commit was judged was let go of everywhere before
+// it was here.
+func (s *Service) evictLate(ctx context.Context, f *follower, change *journal.Change) error {
+	for _, o := range change.Open {
+		log, err := s.Logs.Log(ctx, identity.UserID(o.User))
+		if err != nil {
+			return err
+		}
+		if log != nil && log.Active(identity.DeviceID(o.Device)) {
+			continue
+		}
+		if err := s.evictFrom(ctx, api.Inbox(o.Device), o.Device); err != nil {
+			return err
+		}
+		if err := s.letGo(ctx, f, change.To, o.Device); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *follower) leafOf(device api.DeviceID) (mls.LeafIndex, bool) {
@@ -136,15 +171,19 @@ func (s *Service) removal(f *follower, leaf mls.LeafIndex) (*api.Entry, error) {
 // sweepEvictions proposes what a crash or a failure left unproposed.
 func (s *Service) sweepEvictions(ctx context.Context) error {
 	after := []byte{}
+	var failed error // the last; the rooms after it still have their turn
 	for {
 		rooms, err := s.reads.AllEvictions(ctx, after)
-		if err != nil || len(rooms) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(rooms) == 0 {
+			return failed
 		}
 		for _, id := range rooms {
 			err := s.with(ctx, api.LogID(id), func(f *follower, at journal.Status) error { return s.proposeRemovals(ctx, f, at.State) })
 			if err != nil {
-				return fmt.Errorf("proposing removals: %w", err)
+				failed = fmt.Errorf("proposing removals: %w", err)
 			}
 		}
 		after = rooms[len(rooms)-1]

@@ -77,6 +77,10 @@ func (a *followers) release(f *follower, members int) {
 	if f.uses--; f.uses > 0 {
 		return
 	}
+	if f.group == nil { // rooms that are not there must not push out those that are
+		delete(a.byRoom, f.room)
+		return
+	}
 	f.idle = a.idle.PushFront(f)
 	for (a.weight > maxFollowed || a.idle.Len() > maxIdle) && a.idle.Len() > 1 {
 		g := a.idle.Remove(a.idle.Back()).(*follower)
@@ -114,8 +118,12 @@ func (s *Service) with(ctx context.Context, id api.LogID, fn func(f *follower, a
 		return ctx.Err()
 	}
 	members := 0
+	whole := false // fn returned, and left a group that can be relied on
 	defer func() {
 		f.logs = logSource{}
+		if !whole {
+			f.group = nil
+		}
 		if f.group != nil {
 			members = f.group.MemberCount()
 		}
@@ -128,6 +136,7 @@ func (s *Service) with(ctx context.Context, id api.LogID, fn func(f *follower, a
 			err = fn(f, at)
 		}
 		if !errors.Is(err, journal.ErrMoved) {
+			whole = true
 			return err
 		}
 		f.group = nil

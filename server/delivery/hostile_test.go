@@ -77,6 +77,105 @@ func TestMessagesOfOtherKindsAreRefused(t *testing.T) {
 	})
 }
 
+func TestRoomCannotTakeThePlaceOfAnInbox(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ada, bob, mallory := w.person(t), w.person(t), w.person(t)
+		req := mallory.createRequest(room.Group, nil)
+		req.Room = api.Inbox(bob.deviceID())
+		req.GroupInfo, req.Tree = mallory.first(req.Room, 0, mallory.alone(room.Group))
+		_, err := w.CreateRoom(t.Context(), mallory.caller(), req)
+		wantCode(t, err, api.Conflict)
+		ada.create(room.Group, nil)
+		ada.letIn(bob)
+		bob.say("in")
+	})
+}
+
+func TestNobodyUsesUpTheGenerationsOfOthers(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ada, bob := w.person(t), w.person(t)
+		ada.create(room.Group, nil)
+		ada.letIn(bob)
+		people, err := room.ParticipantsOf(ada.group.Context())
+		must(t, err)
+		id := ada.room
+		open := func(d *device) error {
+			info, tree := d.first(id, 1, people)
+			_, err := d.append(&api.AppendRequest{Room: id, ID: id16(), Generation: 1, Keep: api.KeepMonth, Message: info, Commit: &api.CommitPart{Tree: tree}})
+			return err
+		}
+		for range 5 {
+			info, _ := ada.first(id, 1, people) // of another device than the caller's
+			_, err := bob.append(&api.AppendRequest{Room: id, ID: id16(), Generation: 1, Keep: api.KeepMonth, Message: info, Commit: &api.CommitPart{Tree: ada.group.Tree()}})
+			if err == nil {
+				t.Fatal("a generation of another device was taken")
+			}
+		}
+		must(t, open(ada))
+	})
+}
+
+func TestLargeLeavesAndGroupInfosAreRefused(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ada, bob := w.person(t), w.person(t)
+		ada.create(room.Group, nil)
+		o, added := ada.bring(bob)
+		staged, req := ada.stage(o, added...)
+		gi, err := staged.GroupInfo()
+		must(t, err)
+		gi.Extensions = append(gi.Extensions, mls.Extension{Type: 0xF0F0, Data: make([]byte, 1<<20)})
+		info := *req
+		info.ID, info.Commit = id16(), &api.CommitPart{GroupInfo: gi.Bytes(), Welcomes: req.Commit.Welcomes}
+		_, err = ada.append(&info)
+		wantCode(t, err, api.TooLarge)
+
+		bloat := mls.DefaultCapabilities()
+		bloat.Extensions = append(bloat.Extensions, 0xF0F0)
+		now := uint64(bob.time().Unix())
+		kp, secrets, err := mls.NewKeyPackage(room.Suite, bob.signer(), mls.KeyPackageOptions{Capabilities: bloat,
+			Lifetime:       mls.Lifetime{NotBefore: now - 3600, NotAfter: now + 3600},
+			LeafExtensions: mls.Extensions{{Type: 0xF0F0, Data: make([]byte, 1<<20)}}})
+		must(t, err)
+		o.Proposals[0] = &mls.Add{KeyPackage: kp}
+		_, req = ada.stage(o, invitation{bob, kp, secrets})
+		_, err = ada.append(req)
+		wantCode(t, err, api.TooLarge)
+	})
+}
+
+func TestDeviceCannotFillTheDisk(t *testing.T) {
+	w := start(t, sqldbtest.SQLite(t))
+	ada := w.person(t)
+	ada.create(room.Group, nil)
+	req := ada.sayRequest(strings.Repeat("x", 1<<20))
+	req.Generation = 7 // so that nothing is written, and the test is quick
+	for i := range 4000 {
+		req.ID = id16()
+		if _, err := ada.append(req); err.(*api.Error).Code == api.RateLimited {
+			if i < 1000 {
+				t.Errorf("limited after %d MiB", i)
+			}
+			return
+		}
+	}
+	t.Error("a device may append gigabytes in a minute")
+}
+
+func TestRoomsThatAreNotThereAreNotFollowed(t *testing.T) {
+	w := start(t, sqldbtest.SQLite(t))
+	ada := w.person(t)
+	ada.create(room.Group, nil)
+	for range 20 {
+		id := id16()
+		info, tree := w.person(t).first(id, 1, ada.alone(room.Group))
+		_, err := ada.append(&api.AppendRequest{Room: id, ID: id16(), Generation: 1, Keep: api.KeepMonth, Message: info, Commit: &api.CommitPart{Tree: tree}})
+		wantCode(t, err, api.NotFound)
+	}
+	if n := w.Followed(); n > 1 {
+		t.Errorf("%d rooms are followed, and there is one", n)
+	}
+}
+
 // FuzzAppend sends damaged requests of every kind to a room in use. None may
 // panic, and none may keep a member from going on.
 func FuzzAppend(f *testing.F) {

@@ -114,6 +114,65 @@ func (d *device) removeDevice(gone *device) {
 	d.extend(d.t, entry)
 }
 
+func TestDeviceRemovedWhileItIsBroughtInIsLetGo(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ada, bob := w.person(t), w.person(t)
+		ada.create(room.Group, nil)
+		ada.letIn(bob)
+		tablet := bob.add()
+		before := bob.log
+		o, added := ada.bring(tablet)
+		staged, req := ada.stage(o, added...)
+		bob.removeDevice(tablet)
+		must(t, w.Evict(t.Context(), bob.log.User(), tablet.secrets.Keys().ID()))
+		// The server has looked before all this, and sequences the commit after it.
+		w.view = func(log *identity.Log) *identity.Log {
+			var last int64
+			must(t, w.db.Read.QueryRow("SELECT last FROM log WHERE id = $1", ada.room[:]).Scan(&last))
+			if log != nil && log.User() == bob.log.User() && last == 1 {
+				return before
+			}
+			return log
+		}
+		must2(t)(ada.append(req))
+		must(t, ada.group.Merge(staged))
+		_, err := w.Read(t.Context(), tablet.caller(), &api.ReadRequest{Log: ada.room})
+		wantCode(t, err, api.NotFound)
+		if got := tablet.read(api.Inbox(tablet.deviceID()), 0); len(got) != 0 {
+			t.Errorf("a removed device has %d Welcomes", len(got))
+		}
+		ada.cursor = 2
+		ada.sync()
+		if n := len(ada.group.Pending()); n != 1 {
+			t.Fatalf("%d proposals wait, want the server's one", n)
+		}
+	})
+}
+
+func TestRoomThatFailsDoesNotKeepADeviceInTheOthers(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ada, bob := w.person(t), w.person(t)
+		tablet := bob.add()
+		rooms := make([]api.LogID, 2)
+		for i := range rooms {
+			ada.create(room.Group, nil)
+			ada.letIn(bob, tablet)
+			rooms[i] = ada.room
+		}
+		slices.SortFunc(rooms, func(a, b api.LogID) int { return slices.Compare(a[:], b[:]) })
+		w.stop()
+		_, err := w.db.Write.ExecContext(t.Context(), "UPDATE group_record SET value = $2 WHERE room = $1", rooms[0][:], []byte("x"))
+		must(t, err)
+		w.run(t)
+		bob.removeDevice(tablet)
+		if err := w.Evict(t.Context(), bob.log.User(), tablet.secrets.Keys().ID()); err == nil {
+			t.Error("nobody is told that a room failed")
+		}
+		_, err = w.Read(t.Context(), tablet.caller(), &api.ReadRequest{Log: rooms[1]})
+		wantCode(t, err, api.NotFound)
+	})
+}
+
 func TestEvictedDeviceReadsNothingMoreAndIsCommittedOut(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ada, bob := w.person(t), w.person(t)

@@ -79,7 +79,7 @@ func TestRemovedDeviceReadsUpToItsRemoval(t *testing.T) {
 		if got := seqs(bob.read(bob.room, 0)); !slices.Equal(got, []uint64{2, 3}) {
 			t.Errorf("the removed reads %d, want [2 3]", got)
 		}
-		if r := bob.rooms()[bob.room]; r.Member || r.Last != 3 {
+		if r := bob.rooms()[bob.room]; r.Member || r.Last != 3 || r.Epoch != 0 {
 			t.Errorf("the removed sees %+v", r)
 		}
 		old := bob.sayRequest("too late")

@@ -48,6 +48,9 @@ func (s *Service) Rooms(ctx context.Context, c duty.Caller, req *api.RoomsReques
 	resp := &api.RoomsResponse{Rooms: make([]api.RoomStatus, len(rows)), More: more}
 	for i, r := range rows {
 		w := windows[ids[i]]
+		if !w.Open && !slices.ContainsFunc(of, func(p db.ParticipantRoomsRow) bool { return bytes.Equal(p.Room, r.Room) }) {
+			r.Generation, r.Epoch = 0, 0 // how a room goes on is not for who was taken out
+		}
 		resp.Rooms[i] = api.RoomStatus{Room: ids[i], Kind: uint8(r.Kind), Generation: uint32(r.Generation), Epoch: uint64(r.Epoch),
 			Member: w.Open, From: w.From, Last: w.Last, Cursor: w.Taken, Before: w.Before}
 	}

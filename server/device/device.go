@@ -57,6 +57,7 @@ type Service struct {
 	challengeKey []byte
 	names        Names
 
+	grown  int // how large devices can make a log, in bytes
 	logs   logCache
 	tokens tokenCache
 	used   usedChallenges
@@ -74,12 +75,43 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	if err := c.DB.Migrate(ctx, "device", schema); err != nil {
 		return nil, err
 	}
-	return &Service{
-		Config: c, queries: db.New(c.DB.Write), reads: db.New(c.DB.Read), wake: make(chan struct{}, 1),
+	s := &Service{
+		Config: c, queries: db.New(c.DB.Write), reads: db.New(c.DB.Read), wake: make(chan struct{}, 1), grown: maxGrown,
 		// A whole office may share an address, and log in on the same morning.
 		open: duty.NewOriginLimiter(c.Clock, 600, 10*time.Minute),
 		look: duty.NewOriginLimiter(c.Clock, 3000, 10*time.Minute),
-	}, nil
+	}
+	if err := s.fillInboxes(ctx); err != nil {
+		return nil, fmt.Errorf("noting inboxes: %w", err)
+	}
+	return s, nil
+}
+
+// fillInboxes notes the inboxes of devices that were admitted before they were
+// noted with the device.
+func (s *Service) fillInboxes(ctx context.Context) error {
+	for {
+		devices, err := s.queries.DevicesWithoutInbox(ctx)
+		if err != nil || len(devices) == 0 {
+			return err
+		}
+		for _, d := range devices {
+			inbox := api.Inbox(api.DeviceID(d))
+			if err := s.queries.SetInbox(ctx, db.SetInboxParams{DeviceID: d, Inbox: inbox[:]}); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// IsInbox reports whether a log's id is that of the inbox of a device that any
+// log ever admitted. Device ids are no secret, so the ids of inboxes are none.
+func (s *Service) IsInbox(ctx context.Context, id api.LogID) (bool, error) {
+	n, err := s.reads.Inboxes(ctx, id[:])
+	if err != nil {
+		return false, fmt.Errorf("looking up inbox: %w", err)
+	}
+	return n > 0, nil
 }
 
 // Bind completes the duty with what needs the duty itself first: the network,

@@ -432,6 +432,18 @@ func TestRecoveryBringsBackADeviceWithoutARemoval(t *testing.T) {
 	})
 }
 
+func TestThiefCannotFillALogAgainstItsRecoveryKey(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		p := w.person(t)
+		w.LimitLogs(len(p.log.Entry(0).Marshal()) + 1)
+		_, err := w.append(t, p, p.addEntry(t, w.now, newDevice(t)))
+		wantCode(t, err, api.TooLarge)
+		entry, err := p.log.Recover(p.recovery, w.now, identity.Recovery{Keep: 1, Remove: []identity.DeviceID{p.first.Keys().ID()}})
+		must(t, err)
+		w.publish(t, p, entry)
+	})
+}
+
 func TestDeviceKeepsAFewTokens(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		p := w.person(t)
@@ -516,6 +528,49 @@ func TestLinkIsALetterBoxForTenMinutes(t *testing.T) {
 		forged.User[0] ^= 1
 		_, err = w.OfferLink(t.Context(), local, forged)
 		wantCode(t, err, api.Invalid)
+	})
+}
+
+func TestLinksOfOneCannotKeepOthersOut(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ada, bob := w.person(t), w.person(t)
+		d := newDevice(t)
+		offer := func(user identity.UserID, n int) error {
+			admission, err := d.Join(network, user)
+			must(t, err)
+			_, err = w.OfferLink(t.Context(), local,
+				&api.OfferLinkRequest{Rendezvous: [8]byte{byte(n), byte(n >> 8)}, User: api.UserID(user), Admission: admission.Marshal()})
+			return err
+		}
+		wantCode(t, offer(identity.UserID{1}, 1000), api.NotFound)
+		for i := range 32 {
+			must(t, offer(ada.log.User(), i))
+		}
+		must(t, offer(ada.log.User(), 31)) // a repeat
+		wantCode(t, offer(ada.log.User(), 32), api.Unavailable)
+		must(t, offer(bob.log.User(), 33))
+	})
+}
+
+func TestInboxesOfAdmittedDevicesAreKnown(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		p, d := w.person(t), newDevice(t)
+		known := func(d *identity.DeviceSecrets) bool {
+			ok, err := w.IsInbox(t.Context(), api.Inbox(api.DeviceID(d.Keys().ID())))
+			must(t, err)
+			return ok
+		}
+		if !known(p.first) || known(d) {
+			t.Error("an inbox is one before its device is admitted, or not after")
+		}
+		w.add(t, p, d)
+		_, err := w.db.Write.ExecContext(t.Context(), "UPDATE device SET inbox = NULL") // as an earlier version left it
+		must(t, err)
+		again := start(t, w.db)
+		w.Service = again.Service
+		if !known(p.first) || !known(d) {
+			t.Error("an inbox from before inboxes were noted is not known")
+		}
 	})
 }
 

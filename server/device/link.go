@@ -17,6 +17,7 @@ const (
 	linkLifetime = 10 * time.Minute
 	maxLinkBytes = 16 << 10
 	maxLinks     = 10_000 // at once, from everyone
+	maxLinksOf   = 32     // at once, for one person
 )
 
 // OfferLink puts a new device's admission where a device of its person finds it.
@@ -37,13 +38,8 @@ func (s *Service) OfferLink(ctx context.Context, c duty.Caller, req *api.OfferLi
 		return nil, api.Errorf(api.Invalid, "%v", err)
 	}
 	now := s.Clock.Millis()
-	if err := s.queries.DropExpiredLinks(ctx, now); err != nil {
-		return nil, fmt.Errorf("dropping old offers: %w", err)
-	}
-	if n, err := s.reads.Links(ctx); err != nil {
-		return nil, fmt.Errorf("counting offers: %w", err)
-	} else if n >= maxLinks {
-		return nil, api.Errorf(api.Unavailable, "too many devices are being linked at the moment: try again in ten minutes")
+	if err := s.roomForLink(ctx, req, now); err != nil {
+		return nil, err
 	}
 	id := admission.Keys.ID()
 	n, err := s.queries.OfferLink(ctx, db.OfferLinkParams{
@@ -57,6 +53,34 @@ func (s *Service) OfferLink(ctx context.Context, c duty.Caller, req *api.OfferLi
 		return nil, api.Errorf(api.Conflict, "another device is offered under this code: make a new code")
 	}
 	return &api.Empty{}, nil
+}
+
+// roomForLink keeps strangers from taking all places. Keys for an offer cost
+// nothing, but the person must be one of ours, whose id a stranger does not know;
+// and whoever knows one id can get only that person into trouble.
+func (s *Service) roomForLink(ctx context.Context, req *api.OfferLinkRequest, now int64) error {
+	_, err := s.reads.LogLength(ctx, req.User[:])
+	if errors.Is(err, sql.ErrNoRows) {
+		return api.Errorf(api.NotFound, "there is no such person")
+	}
+	if err != nil {
+		return fmt.Errorf("looking up person: %w", err)
+	}
+	if err := s.queries.DropExpiredLinks(ctx, now); err != nil {
+		return fmt.Errorf("dropping old offers: %w", err)
+	}
+	own, err := s.reads.LinksOf(ctx, db.LinksOfParams{UserID: req.User[:], Rendezvous: req.Rendezvous[:]})
+	if err != nil {
+		return fmt.Errorf("counting offers: %w", err)
+	}
+	all, err := s.reads.Links(ctx)
+	if err != nil {
+		return fmt.Errorf("counting offers: %w", err)
+	}
+	if own >= maxLinksOf || all >= maxLinks {
+		return api.Errorf(api.Unavailable, "too many devices are being linked at the moment: try again in ten minutes")
+	}
+	return nil
 }
 
 // ReadLink shows an offer, and the person's log once it admits the device.

@@ -21,6 +21,12 @@ const (
 	// maxWholeLog bounds answers that carry a whole log, for those who cannot call
 	// Logs yet.
 	maxWholeLog = 7 << 20
+
+	// maxGrown is how large devices can make a log. What is left up to
+	// maxWholeLog is for the recovery key: a thief who fills the log must not keep
+	// its owner from reading and recovering it, and everyone who meets the log
+	// verifies all of it.
+	maxGrown = 5 << 20
 )
 
 // Begin stores the first entry of a new person's log within tx.
@@ -41,7 +47,8 @@ func (s *Service) Begin(ctx context.Context, tx *sql.Tx, log *identity.Log) erro
 func claimDevices(ctx context.Context, q *db.Queries, log *identity.Log) error {
 	user := log.User()
 	for _, d := range log.Devices() {
-		added, err := q.AddDevice(ctx, db.AddDeviceParams{DeviceID: d.ID[:], UserID: user[:]})
+		inbox := api.Inbox(api.DeviceID(d.ID))
+		added, err := q.AddDevice(ctx, db.AddDeviceParams{DeviceID: d.ID[:], UserID: user[:], Inbox: inbox[:]})
 		if err != nil {
 			return fmt.Errorf("storing device: %w", err)
 		}
@@ -121,6 +128,9 @@ func (s *Service) advance(ctx context.Context, before *identity.Log, entry []byt
 		entries = append(entries, before.Entry(i).Marshal())
 	}
 	entries = append(entries, entry)
+	if err := s.checkSize(entries); err != nil {
+		return nil, err
+	}
 	after, err := identity.Open(s.network, entries)
 	if err != nil {
 		return nil, refused(before, err)
@@ -144,6 +154,26 @@ func (s *Service) advance(ctx context.Context, before *identity.Log, entry []byt
 		}
 	}
 	return after, nil
+}
+
+// checkSize checks the size of a log with a new entry at its end.
+func (s *Service) checkSize(entries [][]byte) error {
+	size := 0
+	for _, e := range entries {
+		size += len(e)
+	}
+	last, err := identity.ParseEntry(entries[len(entries)-1])
+	if err != nil {
+		return api.Errorf(api.Invalid, "%v", err)
+	}
+	limit := s.grown
+	if k := last.Kind(); k == identity.KindRecover || k == identity.KindSetRecovery {
+		limit = maxWholeLog
+	}
+	if size > limit {
+		return api.Errorf(api.TooLarge, "the log would have %d bytes; the limit is %d, and the last places are for the recovery key", size, limit)
+	}
+	return nil
 }
 
 func lostRace(before *identity.Log) error {

@@ -21,10 +21,19 @@ INSERT INTO log_entry (user_id, place, entry) VALUES ($1, $2, $3);
 SELECT entry FROM log_entry WHERE user_id = @user_id AND place >= @first AND place < @beyond ORDER BY place;
 
 -- name: AddDevice :execrows
-INSERT INTO device (device_id, user_id) VALUES ($1, $2) ON CONFLICT (device_id) DO NOTHING;
+INSERT INTO device (device_id, user_id, inbox) VALUES ($1, $2, $3) ON CONFLICT (device_id) DO NOTHING;
 
 -- name: DeviceUser :one
 SELECT user_id FROM device WHERE device_id = $1;
+
+-- name: Inboxes :one
+SELECT count(*) FROM device WHERE inbox = $1;
+
+-- name: DevicesWithoutInbox :many
+SELECT device_id FROM device WHERE inbox IS NULL LIMIT 500;
+
+-- name: SetInbox :exec
+UPDATE device SET inbox = $2 WHERE device_id = $1;
 
 -- name: AddRemoval :exec
 INSERT INTO removal (device_id, user_id) VALUES ($1, $2) ON CONFLICT (device_id) DO NOTHING;
@@ -61,6 +70,9 @@ SELECT device_id, user_id, admission FROM link WHERE rendezvous = $1 AND expires
 
 -- name: Links :one
 SELECT count(*) FROM link;
+
+-- name: LinksOf :one
+SELECT count(*) FROM link WHERE user_id = $1 AND rendezvous <> $2;
 
 -- name: DropExpiredLinks :exec
 DELETE FROM link WHERE expires <= $1;

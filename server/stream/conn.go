@@ -113,12 +113,12 @@ func (c *conn) first(message []byte) error {
 	}
 	caller, err := c.authenticate(f.Body)
 	if err != nil {
-		c.answer(f.Call, nil, c.service.Registry.Explain(c.ctx, f.Name, err), false)
+		c.answer(f.Call, nil, c.service.Registry.Explain(c.ctx, f.Name, err))
 		return breach(ws.StatusPolicyViolation, "not logged in")
 	}
 	c.login = f.Body
 	c.service.login(c, caller)
-	c.answer(f.Call, emptyBody, nil, false)
+	c.answer(f.Call, emptyBody, nil)
 	return errLoggedIn
 }
 
@@ -178,15 +178,28 @@ func (c *conn) answerCall(f api.Frame) {
 	ctx, cancel := context.WithTimeout(c.ctx, callTimeout)
 	defer cancel()
 	body, err := c.service.Registry.Call(ctx, c.caller, f.Name, f.Body)
-	c.answer(f.Call, body, err, true)
+	if !c.pledge(len(body)) {
+		body, err = nil, errFull()
+	}
+	c.enqueue(item{opcode: ws.OpBinary, body: answerFrame(f.Call, body, err), slot: true, pledge: len(body)})
 }
 
-// answer queues the answer to a call, which may hold a slot.
-func (c *conn) answer(call uint64, body []byte, e *api.Error, slot bool) {
+func errFull() *api.Error {
+	e := api.Errorf(api.Unavailable, "this device has too many answers waiting: take them, and ask again")
+	e.RetryAfter = 1000
+	return e
+}
+
+// answer queues the answer to a call that holds no slot.
+func (c *conn) answer(call uint64, body []byte, e *api.Error) {
+	c.enqueue(item{opcode: ws.OpBinary, body: answerFrame(call, body, e)})
+}
+
+func answerFrame(call uint64, body []byte, e *api.Error) []byte {
 	frame, err := api.Marshal(api.Frame{Call: call, Body: body, Error: e})
 	if err != nil {
 		// The body is an encoding of ours, and the rest is plain fields.
 		panic("stream: encoding an answer: " + err.Error())
 	}
-	c.enqueue(item{opcode: ws.OpBinary, body: frame, slot: slot})
+	return frame
 }

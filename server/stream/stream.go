@@ -14,8 +14,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -43,6 +43,13 @@ const (
 	maxInFlight = 32      // calls of one stream at once
 	maxQueued   = 1 << 20 // bytes that wait for one device before pushes become hints
 	maxHints    = 4096    // logs that one device has hints for
+
+	// maxAnswers is how many bytes of answers wait for one device: a full page
+	// of entries for each of its calls. Who takes none and asks for more is told
+	// to ask again. Small answers are always given: not to say that a message
+	// was appended would make its sender append it again.
+	maxAnswers  = maxInFlight * (api.MaxReadBytes + 1<<18)
+	smallAnswer = 64 << 10
 
 	maxFirst    = 4 << 10             // a message before login
 	maxIncoming = api.MaxBody + 1<<10 // a message after: a body and its frame
@@ -137,8 +144,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "streams are not for pages of other sites", http.StatusForbidden)
 		return
 	}
-	from, _ := netip.ParseAddrPort(r.RemoteAddr) // without one, the zero Addr is a stranger like any
-	caller := duty.Caller{Remote: from.Addr().Unmap()}
+	caller := duty.Caller{Remote: duty.Remote(r)}
 	if s.connects.Take(caller) != nil || !s.room() {
 		w.Header().Set("Retry-After", "10")
 		http.Error(w, "too many streams: try again soon", http.StatusTooManyRequests)
@@ -195,20 +201,19 @@ func (s *Service) enter(c *conn) bool {
 	return true
 }
 
-// login counts a stream to its device, whose oldest stream ends if it has too
-// many: a device that lost its network has streams that nobody listens to.
+// login counts a stream to its device, whose oldest streams end if it has too
+// many: a device that lost its network has streams that nobody listens to. Those
+// that were told so before may not be gone yet, and count no more.
 func (s *Service) login(c *conn, caller duty.Caller) {
 	s.mu.Lock()
 	s.strangers--
 	c.caller, c.known = caller, true
-	var oldest *conn
-	if own := s.devices[caller.Device]; len(own) >= maxPerDevice {
-		oldest = own[0]
-	}
-	s.devices[caller.Device] = append(s.devices[caller.Device], c)
+	own := append(s.devices[caller.Device], c)
+	s.devices[caller.Device] = own
+	old := slices.Clone(own[:max(0, len(own)-maxPerDevice)])
 	s.mu.Unlock()
-	if oldest != nil {
-		oldest.hangUp(ws.StatusPolicyViolation, "the device has newer streams")
+	for _, o := range old {
+		o.revoke("the device has newer streams")
 	}
 }
 

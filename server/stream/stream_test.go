@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 var (
 	echo = api.Endpoint[api.RenameRequest, api.RenameRequest]{Name: "echo"}
 	slow = api.Endpoint[api.Empty, api.Empty]{Name: "slow"}
+	much = api.Endpoint[api.Empty, api.ChallengeResponse]{Name: "much"}
 	who  = api.Endpoint[api.Empty, api.ChallengeRequest]{Name: "who"}
 )
 
@@ -33,6 +35,7 @@ type host struct {
 	*stream.Service
 	server  *httptest.Server
 	release chan struct{} // lets slow calls go
+	much    atomic.Int64  // large answers given
 
 	mu      sync.Mutex
 	removed bool
@@ -83,6 +86,11 @@ func start(t testing.TB, tls bool) *host {
 	r := duty.NewRegistry(log)
 	duty.Handle(r, echo, func(_ context.Context, _ duty.Caller, req *api.RenameRequest) (*api.RenameRequest, error) {
 		return req, nil
+	})
+	large := make([]byte, 3<<20)
+	duty.Handle(r, much, func(context.Context, duty.Caller, *api.Empty) (*api.ChallengeResponse, error) {
+		h.much.Add(1)
+		return &api.ChallengeResponse{Challenge: large}, nil
 	})
 	duty.Handle(r, who, func(_ context.Context, c duty.Caller, _ *api.Empty) (*api.ChallengeRequest, error) {
 		return &api.ChallengeRequest{User: c.User, Device: c.Device}, nil
@@ -436,6 +444,53 @@ func TestDeviceHasFewStreamsAtOnce(t *testing.T) {
 	}
 	if code := first.closed(); code != ws.StatusPolicyViolation {
 		t.Errorf("the oldest stream was closed with %d", code)
+	}
+}
+
+func TestDeviceHasFewStreamsHoweverFastItOpensThem(t *testing.T) {
+	h := start(t, false)
+	var all []*client
+	for range 12 {
+		all = append(all, h.device(t, 1))
+	}
+	for i, c := range all[:8] {
+		must(t, c.conn.SetDeadline(time.Now().Add(3*time.Second)))
+		if code := c.closed(); code != ws.StatusPolicyViolation {
+			t.Errorf("stream %d was closed with %d", i, code)
+		}
+	}
+	for _, c := range all[8:] {
+		c.send("echo", api.RenameRequest{})
+		c.frame()
+	}
+}
+
+func TestAnswersThatNobodyTakesAreBounded(t *testing.T) {
+	h := start(t, false)
+	c := h.device(t, 1)
+	const calls = 25
+	for range calls {
+		c.send("much", api.Empty{}) // what is answered waits, since nothing is read
+	}
+	for h.much.Load() < calls {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(500 * time.Millisecond) // they are being encoded
+	refused := 0
+	for range calls {
+		if f := c.frame(); f.Error != nil {
+			if f.Error.Code != api.Unavailable {
+				t.Errorf("got %v", f.Error)
+			}
+			refused++
+		}
+	}
+	if refused == 0 {
+		t.Errorf("%d MiB of answers were kept for a device that reads nothing", calls*3)
+	}
+	c.send("much", api.Empty{})
+	if f := c.frame(); f.Error != nil {
+		t.Errorf("after all was read: got %v", f.Error)
 	}
 }
 

@@ -15,6 +15,8 @@ type queue struct {
 	mu      sync.Mutex // guards all fields
 	items   []item
 	size    int  // of items
+	taken   int  // bytes of what is being written
+	pledged int  // bytes of answers that are being made into messages
 	writing bool // a goroutine is at it
 	last    bool // nothing may follow: a Close frame is queued
 	dead    bool // the connection is closed
@@ -26,6 +28,7 @@ type item struct {
 	opcode ws.OpCode
 	body   []byte
 	slot   bool // frees a call's slot when it is gone
+	pledge int  // what was kept for it
 	last   bool // the connection ends with it
 }
 
@@ -58,6 +61,19 @@ func (c *conn) Push(log api.LogID, last uint64, frame []byte) {
 // statusTryAgainLater is one of the codes registered since RFC 6455.
 const statusTryAgainLater = 1013
 
+// pledge keeps a place for an answer of n bytes, if not too much waits already.
+// The place is the answer's until it is queued.
+func (c *conn) pledge(n int) bool {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	waiting := c.out.size + c.out.taken + c.out.pledged
+	if n > smallAnswer && waiting > 0 && waiting+n > maxAnswers {
+		return false
+	}
+	c.out.pledged += n
+	return true
+}
+
 func (c *conn) enqueue(i item) {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
@@ -84,6 +100,7 @@ func (c *conn) hangUp(status ws.StatusCode, reason string) {
 }
 
 func (c *conn) addLocked(i item) {
+	c.out.pledged -= i.pledge
 	if c.out.last || c.out.dead {
 		c.free(i)
 		return
@@ -164,11 +181,11 @@ func (c *conn) nextBatch() ([]item, bool) {
 		c.out.hints = nil
 	}
 	if c.out.dead || len(c.out.items) == 0 {
-		c.out.writing = false
+		c.out.writing, c.out.taken = false, 0
 		return nil, false
 	}
 	batch := c.out.items
-	c.out.items, c.out.size = nil, 0
+	c.out.items, c.out.size, c.out.taken = nil, 0, c.out.size
 	return batch, true
 }
 

@@ -34,6 +34,13 @@ func (j *Journal) commit(ctx context.Context, ops []*op) (later []*op) {
 		j.apply(b)
 		return later
 	}
+	if len(b.ops) > 1 && errors.Is(err, errRepeat) {
+		// Repeats must not cost the others the batch, or somebody who repeats
+		// without end makes everyone wait for a transaction each.
+		if rest := j.answerRepeats(ctx, b.ops); len(rest) < len(b.ops) {
+			return append(j.commit(ctx, rest), later...)
+		}
+	}
 	if len(b.ops) > 1 && !sqldb.IsUnavailable(err) && !errors.Is(err, errInDoubt) {
 		// Nothing is written. One of them is at fault and the others are not.
 		for _, o := range b.ops {
@@ -45,6 +52,23 @@ func (j *Journal) commit(ctx context.Context, ops []*op) (later []*op) {
 		j.settle(ctx, o, err)
 	}
 	return later
+}
+
+// answerRepeats answers those of a batch that were appended before, and gives
+// the others. What cannot be looked up is left among these.
+func (j *Journal) answerRepeats(ctx context.Context, ops []*op) (rest []*op) {
+	places, err := j.answers(ctx, ops)
+	if err != nil {
+		return ops
+	}
+	for _, o := range ops {
+		if at, ok := places[o.key]; ok && o.remembered() {
+			o.answer(j, at, nil)
+		} else {
+			rest = append(rest, o)
+		}
+	}
+	return rest
 }
 
 // commitOne is commit for an operation by itself.

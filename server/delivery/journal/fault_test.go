@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sconce/api"
 	"sconce/internal/sqldb"
@@ -118,6 +119,54 @@ func TestOneThatBreaksDoesNotFailTheOthers(t *testing.T) {
 		all.Wait()
 		if n := len(r.texts(t, good, 0, 0)); n != 30 {
 			t.Errorf("%d of 30 messages are there", n)
+		}
+	})
+}
+
+func TestRepeatsDoNotCostTheOthersTheirBatch(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		var transactions atomic.Int64
+		r := start(t, db, func(step string) error {
+			if step == "committed" {
+				transactions.Add(1)
+			}
+			return nil
+		})
+		quiet, room := r.room(t, 1), r.room(t, 1)
+		old := message(room, 0, "old")
+		first, err := r.Write(t.Context(), old)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The committer is held until all the others wait for it.
+		held, release := make(chan struct{}), make(chan struct{})
+		hold := addition(quiet, journal.State{})
+		hold.Change.Save = func(context.Context, *journal.Tx) error { close(held); <-release; return nil }
+		var all sync.WaitGroup
+		all.Go(func() { _, _ = r.Write(t.Context(), hold) })
+		<-held
+		transactions.Store(0)
+		for i := range 60 {
+			all.Go(func() {
+				w := message(room, 0, fmt.Sprint(i))
+				if i%20 == 0 {
+					again := *old
+					w = &again
+				}
+				at, err := r.Write(t.Context(), w)
+				if err != nil || i%20 == 0 && at.Seq != first.Seq {
+					t.Errorf("got %v, %v", at, err)
+				}
+			})
+		}
+		time.Sleep(100 * time.Millisecond)
+		close(release)
+		all.Wait()
+		if n := transactions.Load(); n > 10 {
+			t.Errorf("57 messages and 3 repeats took %d transactions", n)
+		}
+		if n := len(r.texts(t, room, 0, 0)); n != 58 {
+			t.Errorf("the log has %d messages, want 58", n)
 		}
 	})
 }

@@ -295,6 +295,25 @@ func TestInboxIsMadeByItsFirstDelivery(t *testing.T) {
 	})
 }
 
+func TestDeviceThatComesBackHasItsInboxAgain(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		room := r.room(t, 1)
+		welcome := func(text string) {
+			r.change(t, room, 0, journal.Change{Deliver: []journal.Delivery{{Device: device(5), User: device(5),
+				Entry:   api.Entry{Kind: api.EntryWelcome, Keep: api.KeepMonth},
+				Message: func(journal.Place) []byte { return []byte(text) }}}})
+		}
+		inbox := api.Inbox(device(5))
+		welcome("before")
+		if _, err := r.Write(t.Context(), &journal.Write{Log: inbox, Change: &journal.Change{Drop: []api.DeviceID{device(5)}}}); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "while it is out", r.texts(t, inbox, 5, 0), nil)
+		welcome("back")
+		equal(t, "when it is back", r.texts(t, inbox, 5, 0), []string{"2:back"})
+	})
+}
+
 func TestReadIsBoundedInNumberAndBytes(t *testing.T) {
 	r := start(t, sqldbtest.SQLite(t), nil)
 	room := r.room(t, 1)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"math"
+	"slices"
 
 	"sconce/api"
 )
@@ -205,6 +206,7 @@ func (b *batch) change(o *op, c *Change) {
 	o.place = b.placeOf(o)
 	p.state, p.sealed = c.To, true
 	p.close, p.drop = append(p.close, c.Close...), append(p.drop, c.Drop...)
+	p.opens = slices.DeleteFunc(p.opens, func(w opened) bool { return slices.Contains(c.Drop, w.device) })
 	for _, open := range c.Open {
 		w := window{user: open.User, from: p.last + 1, taken: p.last, saved: p.last, before: p.hash}
 		if open.At && o.write.Entry != nil {
@@ -215,14 +217,25 @@ func (b *batch) change(o *op, c *Change) {
 	o.delivered = o.delivered[:0]
 	for i, d := range c.Deliver {
 		inbox := b.of(o.inbox[i])
-		if inbox.create && len(inbox.opens) == 0 {
-			inbox.opens = append(inbox.opens, opened{d.Device, window{user: d.User, from: 1}})
+		if !inbox.reads(d.Device) {
+			inbox.opens = append(inbox.opens, opened{d.Device, window{user: d.User, from: inbox.last + 1,
+				taken: inbox.last, saved: inbox.last, before: inbox.hash}})
 		}
 		e := d.Entry
 		e.Message = d.Message(o.place)
 		b.append(inbox, &e)
 		o.delivered = append(o.delivered, &e)
 	}
+}
+
+// reads reports whether a device has a window after the plan. One that was
+// removed has none in its own inbox, and needs it again if a recovery brings it
+// back. Only the committer changes which windows there are.
+func (p *plan) reads(device api.DeviceID) bool {
+	if slices.ContainsFunc(p.opens, func(w opened) bool { return w.device == device }) {
+		return true
+	}
+	return p.log.windows[device] != nil && !slices.Contains(p.drop, device)
 }
 
 // append gives an entry its place in a plan.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"sconce/api"
@@ -237,4 +238,41 @@ func (j *Journal) answered(ctx context.Context, key [32]byte) (Place, bool, erro
 		return Place{}, false, j.trouble(fmt.Errorf("looking up append: %w", err))
 	}
 	return Place{Seq: uint64(row.Seq), Time: row.Time}, true, nil
+}
+
+// answers looks up many.
+func (j *Journal) answers(ctx context.Context, ops []*op) (map[[32]byte]Place, error) {
+	places := map[[32]byte]Place{}
+	for some := range slices.Chunk(ops, 256) {
+		args := make([]any, len(some))
+		for i, o := range some {
+			args[i] = o.key[:]
+		}
+		rows, err := j.db.Read.QueryContext(ctx,
+			"SELECT key, seq, time FROM appended WHERE key IN ("+sqldb.Placeholders(len(some))+")", args...)
+		if err != nil {
+			return nil, fmt.Errorf("looking up appends: %w", err)
+		}
+		if err := scanAnswers(rows, places); err != nil {
+			return nil, fmt.Errorf("looking up appends: %w", err)
+		}
+	}
+	return places, nil
+}
+
+func scanAnswers(rows *sql.Rows, places map[[32]byte]Place) error {
+	defer rows.Close()
+	for rows.Next() {
+		var key []byte
+		var seq, time int64
+		if err := rows.Scan(&key, &seq, &time); err != nil {
+			return err
+		}
+		var k [32]byte
+		if err := copyExact(k[:], key); err != nil {
+			return err
+		}
+		places[k] = Place{Seq: uint64(seq), Time: time}
+	}
+	return rows.Err()
 }

@@ -10,16 +10,17 @@ import (
 )
 
 const addDevice = `-- name: AddDevice :execrows
-INSERT INTO device (device_id, user_id) VALUES ($1, $2) ON CONFLICT (device_id) DO NOTHING
+INSERT INTO device (device_id, user_id, inbox) VALUES ($1, $2, $3) ON CONFLICT (device_id) DO NOTHING
 `
 
 type AddDeviceParams struct {
 	DeviceID []byte
 	UserID   []byte
+	Inbox    []byte
 }
 
 func (q *Queries) AddDevice(ctx context.Context, arg AddDeviceParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, addDevice, arg.DeviceID, arg.UserID)
+	result, err := q.db.ExecContext(ctx, addDevice, arg.DeviceID, arg.UserID, arg.Inbox)
 	if err != nil {
 		return 0, err
 	}
@@ -134,6 +135,33 @@ func (q *Queries) DeviceUser(ctx context.Context, deviceID []byte) ([]byte, erro
 	return user_id, err
 }
 
+const devicesWithoutInbox = `-- name: DevicesWithoutInbox :many
+SELECT device_id FROM device WHERE inbox IS NULL LIMIT 500
+`
+
+func (q *Queries) DevicesWithoutInbox(ctx context.Context) ([][]byte, error) {
+	rows, err := q.db.QueryContext(ctx, devicesWithoutInbox)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items [][]byte
+	for rows.Next() {
+		var device_id []byte
+		if err := rows.Scan(&device_id); err != nil {
+			return nil, err
+		}
+		items = append(items, device_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const dropExpiredLinks = `-- name: DropExpiredLinks :exec
 DELETE FROM link WHERE expires <= $1
 `
@@ -235,6 +263,17 @@ func (q *Queries) HoldLog(ctx context.Context, arg HoldLogParams) (int64, error)
 	return result.RowsAffected()
 }
 
+const inboxes = `-- name: Inboxes :one
+SELECT count(*) FROM device WHERE inbox = $1
+`
+
+func (q *Queries) Inboxes(ctx context.Context, inbox []byte) (int64, error) {
+	row := q.db.QueryRowContext(ctx, inboxes, inbox)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const link = `-- name: Link :one
 SELECT device_id, user_id, admission FROM link WHERE rendezvous = $1 AND expires > $2
 `
@@ -263,6 +302,22 @@ SELECT count(*) FROM link
 
 func (q *Queries) Links(ctx context.Context) (int64, error) {
 	row := q.db.QueryRowContext(ctx, links)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const linksOf = `-- name: LinksOf :one
+SELECT count(*) FROM link WHERE user_id = $1 AND rendezvous <> $2
+`
+
+type LinksOfParams struct {
+	UserID     []byte
+	Rendezvous []byte
+}
+
+func (q *Queries) LinksOf(ctx context.Context, arg LinksOfParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, linksOf, arg.UserID, arg.Rendezvous)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -350,6 +405,20 @@ func (q *Queries) Removals(ctx context.Context) ([]Removal, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const setInbox = `-- name: SetInbox :exec
+UPDATE device SET inbox = $2 WHERE device_id = $1
+`
+
+type SetInboxParams struct {
+	DeviceID []byte
+	Inbox    []byte
+}
+
+func (q *Queries) SetInbox(ctx context.Context, arg SetInboxParams) error {
+	_, err := q.db.ExecContext(ctx, setInbox, arg.DeviceID, arg.Inbox)
+	return err
 }
 
 const tokenOwner = `-- name: TokenOwner :one

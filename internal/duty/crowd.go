@@ -1,0 +1,39 @@
+package duty
+
+import (
+	"sync"
+
+	"sconce/api"
+)
+
+// Crowd bounds how many of each key are there at once. It is safe for concurrent
+// use.
+type Crowd[K comparable] struct {
+	most int
+
+	mu    sync.Mutex
+	there map[K]int // guarded by mu; no zeros
+}
+
+// NewCrowd lets in most of each key at once.
+func NewCrowd[K comparable](most int) *Crowd[K] { return &Crowd[K]{most: most, there: map[K]int{}} }
+
+// Enter lets one of key in until leave is called, once. If there are too many it
+// returns an [api.Error] of code RateLimited.
+func (c *Crowd[K]) Enter(key K) (leave func(), err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.there[key] >= c.most {
+		e := api.Errorf(api.RateLimited, "%d requests at once are too many: wait for the first to be answered", c.most+1)
+		e.RetryAfter = 1000
+		return nil, e
+	}
+	c.there[key]++
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.there[key]--; c.there[key] == 0 {
+			delete(c.there, key)
+		}
+	}, nil
+}
