@@ -110,6 +110,51 @@ func BenchmarkGroup(b *testing.B) {
 	}
 }
 
+// BenchmarkPrimitives measures what no code of ours can avoid, to read the
+// others against: a commit seals once for each node that it reaches, an Add is
+// two verifications and a seal, a member of a joined tree one verification.
+func BenchmarkPrimitives(b *testing.B) {
+	for _, id := range []CipherSuite{X25519AES128, P256AES128, MLKEM768P256AES256} {
+		s := mustSuite(b, id)
+		_, public, err := s.generateKeyPair()
+		if err != nil {
+			b.Fatal(err)
+		}
+		private, verifyKey, err := s.sig.generate()
+		if err != nil {
+			b.Fatal(err)
+		}
+		key, err := s.sig.signingKey(private)
+		if err != nil {
+			b.Fatal(err)
+		}
+		context, message := make([]byte, 180), [][]byte{make([]byte, 400)}
+		secret := s.randomSecret()
+		signature, err := key(message)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, c := range []struct {
+			name string
+			f    func() bool
+		}{
+			{"check-key", func() bool { return s.checkPublicKey(public) == nil }},
+			{"seal", func() bool { _, err := s.encryptWithLabel(public, context, secret); return err == nil }},
+			{"sign", func() bool { _, err := key(message); return err == nil }},
+			{"verify", func() bool { return s.sig.verify(verifyKey, message, signature) }},
+		} {
+			b.Run(fmt.Sprintf("%#04x/%s", uint16(id), c.name), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if !c.f() {
+						b.Fatal("refused")
+					}
+				}
+			})
+		}
+	}
+}
+
 func benchBulkAdd(b *testing.B, g *benchGroup) {
 	creator := newRoom(b, g.room.suite, 1, Config{}).clients[0]
 	var size, welcome int

@@ -146,8 +146,20 @@ func list[T any](r *reader, item func(*reader) T) []T {
 	return out
 }
 
-func listU16(r *reader) []uint16 {
-	return list(r, func(r *reader) uint16 { return r.u16() })
+// listIDs reads a list of 16-bit ids.
+func listIDs[T ~uint16](r *reader) []T {
+	b := r.vec()
+	if len(b)%2 != 0 {
+		r.fail(errTruncated)
+	}
+	if r.err != nil || len(b) == 0 {
+		return nil
+	}
+	out := make([]T, len(b)/2)
+	for i := range out {
+		out[i] = T(binary.BigEndian.Uint16(b[2*i:]))
+	}
+	return out
 }
 
 // parse runs one parser over all of b.
@@ -223,14 +235,6 @@ func appendList[T marshaler](b []byte, items []T) []byte {
 	})
 }
 
-func appendListU16(b []byte, items []uint16) []byte {
-	b = appendLength(b, 2*len(items))
-	for _, v := range items {
-		b = appendU16(b, v)
-	}
-	return b
-}
-
 func appendOptional(b []byte, present bool) []byte {
 	if present {
 		return append(b, 1)
@@ -238,4 +242,11 @@ func appendOptional(b []byte, present bool) []byte {
 	return append(b, 0)
 }
 
-func marshal(m marshaler) []byte { return m.appendTo(nil) }
+// marshal encodes one value, in one piece of memory if the value can tell
+// about how long it is.
+func marshal(m marshaler) []byte {
+	if s, ok := m.(interface{ sizeHint() int }); ok {
+		return m.appendTo(make([]byte, 0, s.sizeHint()))
+	}
+	return m.appendTo(nil)
+}

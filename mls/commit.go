@@ -148,7 +148,7 @@ func (m *commitMaker) make() (*StagedCommit, error) {
 	ac.auth.confirmationTag = st.member.epoch.confirmationTag(m.from.s, st.ctx.ConfirmedTranscriptHash)
 	st.confirm(ac.auth.confirmationTag)
 	pm := protectPublic(m.from.s, ac, m.membership, m.from.encoded)
-	st.message = (&Message{Format: FormatPublicMessage, public: pm}).appendTo(make([]byte, 0, ac.content.size+512))
+	st.message = marshal(&Message{Format: FormatPublicMessage, public: pm})
 	if len(m.joiners) > 0 {
 		if st.welcome, err = m.welcome(st); err != nil {
 			return nil, err
@@ -209,7 +209,7 @@ func (m *commitMaker) content() (*authenticatedContent, error) {
 		contentType:       ContentCommit,
 		commit:            c,
 	}}
-	ac.content.size = len(ac.content.appendTo(nil))
+	ac.content.encoded = ac.content.appendTo(make([]byte, 0, c.sizeHint()+ac.content.sizeHint()))
 	return ac, ac.sign(s, m.signKey, m.from.encoded)
 }
 
@@ -247,13 +247,14 @@ func (m *commitMaker) welcome(st *StagedCommit) (*welcome, error) {
 	if w.encryptedGroupInfo, err = s.seal(key, nonce, nil, marshal(gi)); err != nil {
 		return nil, err
 	}
+	context := encryptContext("Welcome", w.encryptedGroupInfo)
 	return w, inParallel(len(m.joiners), func(i int) (err error) {
-		w.secrets[i], err = m.sealSecrets(m.joiners[i], w.encryptedGroupInfo)
+		w.secrets[i], err = m.sealSecrets(m.joiners[i], context)
 		return err
 	})
 }
 
-func (m *commitMaker) sealSecrets(j joiner, encryptedGroupInfo []byte) (encryptedGroupSecrets, error) {
+func (m *commitMaker) sealSecrets(j joiner, context []byte) (encryptedGroupSecrets, error) {
 	s := m.from.s
 	secrets := groupSecrets{joiner: m.joiner, psks: m.psks}
 	if m.path != nil {
@@ -261,12 +262,8 @@ func (m *commitMaker) sealSecrets(j joiner, encryptedGroupInfo []byte) (encrypte
 			return encryptedGroupSecrets{}, errors.New("mls: no path secret for an added leaf") // each has a node above it in common with the committer
 		}
 	}
-	pub, err := s.parsePublicKey(j.kp.InitKey)
-	if err != nil {
-		return encryptedGroupSecrets{}, err
-	}
 	plaintext := Secret(secrets.appendTo(nil))
 	defer plaintext.erase()
-	ct, err := s.encryptWithLabel(pub, "Welcome", encryptedGroupInfo, plaintext)
+	ct, err := s.encryptWithLabel(j.kp.InitKey, context, plaintext)
 	return encryptedGroupSecrets{newMember: s.refHash("MLS 1.0 KeyPackage Reference", marshal(j.kp)), secrets: ct}, err
 }

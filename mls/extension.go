@@ -95,9 +95,9 @@ func (c RequiredCapabilities) Extension() Extension {
 func parseRequiredCapabilities(b []byte) (RequiredCapabilities, error) {
 	return parse(b, "required capabilities", func(r *reader) RequiredCapabilities {
 		return RequiredCapabilities{
-			Extensions:  list(r, func(r *reader) ExtensionType { return ExtensionType(r.u16()) }),
-			Proposals:   list(r, func(r *reader) ProposalType { return ProposalType(r.u16()) }),
-			Credentials: list(r, func(r *reader) CredentialType { return CredentialType(r.u16()) }),
+			Extensions:  listIDs[ExtensionType](r),
+			Proposals:   listIDs[ProposalType](r),
+			Credentials: listIDs[CredentialType](r),
 		}
 	})
 }

@@ -47,6 +47,7 @@ func (r *room) joining(o ExternalOptions, twist func(c *framedContent, leafKey *
 		r.t.Fatal(err)
 	}
 	ac := mustParse(r.t, st.Message()).public.authenticated()
+	ac.content.encoded = nil
 	key := signer.Private
 	twist(ac.content, &key)
 	if err := ac.sign(r.server.s, key, r.server.encoded); err != nil {

@@ -74,15 +74,21 @@ type framedContent struct {
 	proposal    Proposal
 	commit      *commit
 
-	size int // encoded, if known: commits can be megabytes, and are encoded often
+	// encoded is the content on the wire where it is known: of what was read,
+	// and of commits, which can be megabytes and go into many things. What
+	// has it must not be changed.
+	encoded []byte
 }
 
 func readFramedContent(r *reader) *framedContent {
-	size := len(r.b)
+	b := r.b
 	c := &framedContent{groupID: r.vec(), epoch: r.u64(), sender: readSender(r), authenticatedData: r.vec()}
 	c.contentType = ContentType(r.u8())
 	c.readBody(r)
-	c.size = size - len(r.b)
+	if r.err == nil {
+		n := len(b) - len(r.b)
+		c.encoded = b[:n:n]
+	}
 	return c
 }
 
@@ -111,6 +117,9 @@ func (c *framedContent) appendBody(b []byte) []byte {
 }
 
 func (c *framedContent) appendTo(b []byte) []byte {
+	if c.encoded != nil {
+		return append(b, c.encoded...)
+	}
 	b = appendVec(b, c.groupID)
 	b = appendU64(b, c.epoch)
 	b = c.sender.appendTo(b)
@@ -119,10 +128,18 @@ func (c *framedContent) appendTo(b []byte) []byte {
 	return c.appendBody(b)
 }
 
+// bytes gives the encoded content, which is not to be written to.
+func (c *framedContent) bytes() []byte {
+	if c.encoded != nil {
+		return c.encoded
+	}
+	return c.appendTo(make([]byte, 0, c.sizeHint()))
+}
+
 // sizeHint is room enough for an application message with its framing, and for
-// content whose size is known; other content may need more.
+// content that is encoded; other content may need more.
 func (c *framedContent) sizeHint() int {
-	return c.size + len(c.groupID) + len(c.authenticatedData) + len(c.application) + 64
+	return len(c.encoded) + len(c.groupID) + len(c.authenticatedData) + len(c.application) + 64
 }
 
 // contentAuth is FramedContentAuthData (RFC 9420, Section 6.1).
@@ -172,19 +189,18 @@ func (a *authenticatedContent) proposalRef(s *suite) []byte {
 	return s.refHash("MLS 1.0 Proposal Reference", marshal(a))
 }
 
-// tbs is FramedContentTBS (RFC 9420, Section 6.1). ctx is the encoded
+// tbs is FramedContentTBS (RFC 9420, Section 6.1), in pieces. ctx is the encoded
 // GroupContext of the message's epoch; a sender from outside the group does not
 // sign it. It is taken encoded, so that an epoch encodes it once.
-func (a *authenticatedContent) tbs(ctx []byte) []byte {
-	b := make([]byte, 0, a.content.sizeHint()+len(ctx))
-	b = appendU16(b, versionMLS10)
-	b = appendU16(b, uint16(a.format))
-	b = a.content.appendTo(b)
+func (a *authenticatedContent) tbs(ctx []byte) [][]byte {
+	pieces := make([][]byte, 0, 4) // one more for tbm
+	head := appendU16(make([]byte, 0, 4), versionMLS10)
+	pieces = append(pieces, appendU16(head, uint16(a.format)), a.content.bytes())
 	switch a.content.sender.Type {
 	case SenderMember, SenderNewMemberCommit:
-		b = append(b, ctx...)
+		pieces = append(pieces, ctx)
 	}
-	return b
+	return pieces
 }
 
 func (a *authenticatedContent) sign(s *suite, private Secret, ctx []byte) error {
@@ -196,12 +212,12 @@ func (a *authenticatedContent) sign(s *suite, private Secret, ctx []byte) error 
 }
 
 func (a *authenticatedContent) signWith(k signingKey, ctx []byte) (err error) {
-	a.auth.signature, err = k.signWithLabel("FramedContentTBS", a.tbs(ctx))
+	a.auth.signature, err = k.signWithLabel("FramedContentTBS", a.tbs(ctx)...)
 	return err
 }
 
 func (a *authenticatedContent) verify(s *suite, public []byte, ctx []byte) error {
-	if !s.verifyWithLabel(public, "FramedContentTBS", a.tbs(ctx), a.auth.signature) {
+	if !s.verifyWithLabel(public, "FramedContentTBS", a.auth.signature, a.tbs(ctx)...) {
 		return invalid("6.1", "message signature does not verify")
 	}
 	return nil
@@ -249,6 +265,10 @@ func readPrivateMessage(r *reader) *privateMessage {
 		r.fail(fmt.Errorf("mls: unknown content type %d", m.contentType))
 	}
 	return m
+}
+
+func (m *privateMessage) sizeHint() int {
+	return len(m.groupID) + len(m.authenticatedData) + len(m.encryptedSenderData) + len(m.ciphertext) + 32
 }
 
 func (m *privateMessage) appendTo(b []byte) []byte {
@@ -305,6 +325,21 @@ func readMessage(r *reader) *Message {
 		r.fail(fmt.Errorf("mls: unknown wire format %d", m.Format))
 	}
 	return m
+}
+
+// sizeHint is room enough for what goes over the wire most, or is largest.
+func (m *Message) sizeHint() int {
+	switch {
+	case m.private != nil:
+		return m.private.sizeHint() + 4
+	case m.public != nil:
+		return m.public.content.sizeHint() + 256
+	case m.keyPackage != nil:
+		return m.keyPackage.sizeHint() + 4
+	case m.welcome != nil:
+		return m.welcome.sizeHint() + 4
+	}
+	return 0
 }
 
 func (m *Message) appendTo(b []byte) []byte {

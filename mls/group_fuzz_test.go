@@ -105,7 +105,7 @@ func resign(r *room, m *Message) *Message {
 	if ac.content.sender.Type != SenderMember {
 		return m
 	}
-	ac.content.sender.Index = uint32(c.Own())
+	ac.content.sender.Index, ac.content.encoded = uint32(c.Own()), nil
 	if err := ac.sign(r.server.s, c.Group.signer, r.server.encoded); err != nil {
 		return m
 	}

@@ -105,11 +105,7 @@ func (i *invitation) sealedWelcome(t *testing.T, change func(gs *groupSecrets, g
 	if err != nil {
 		t.Fatal(err)
 	}
-	pub, err := s.parsePublicKey(i.kp.InitKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ct, err := s.encryptWithLabel(pub, "Welcome", sealed, gs.appendTo(nil))
+	ct, err := s.encryptWithLabel(i.kp.InitKey, encryptContext("Welcome", sealed), gs.appendTo(nil))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func (e *epochSecrets) confirmationTag(s *suite, confirmedTranscriptHash []byte)
 
 // checkConfirmationTag compares in constant time.
 func (e *epochSecrets) checkConfirmationTag(s *suite, confirmedTranscriptHash, tag []byte) error {
-	if !s.verifyMAC(e.confirmation, confirmedTranscriptHash, tag) {
+	if !s.verifyMAC(e.confirmation, tag, confirmedTranscriptHash) {
 		return invalid("6.1", "confirmation tag does not verify")
 	}
 	return nil

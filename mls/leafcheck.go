@@ -16,8 +16,7 @@ func (l *LeafNode) checkAlone(s *suite) error {
 	if err := l.checkCapabilities(); err != nil {
 		return err
 	}
-	_, err := s.parsePublicKey(l.EncryptionKey)
-	return err
+	return s.checkPublicKey(l.EncryptionKey)
 }
 
 // checkSuite is RFC 9420, Section 7.2: versions and cipher suites have no defaults.

@@ -62,16 +62,16 @@ type Capabilities struct {
 
 func readCapabilities(r *reader) Capabilities {
 	return Capabilities{
-		Versions:     listU16(r),
-		CipherSuites: list(r, func(r *reader) CipherSuite { return CipherSuite(r.u16()) }),
-		Extensions:   list(r, func(r *reader) ExtensionType { return ExtensionType(r.u16()) }),
-		Proposals:    list(r, func(r *reader) ProposalType { return ProposalType(r.u16()) }),
-		Credentials:  list(r, func(r *reader) CredentialType { return CredentialType(r.u16()) }),
+		Versions:     listIDs[uint16](r),
+		CipherSuites: listIDs[CipherSuite](r),
+		Extensions:   listIDs[ExtensionType](r),
+		Proposals:    listIDs[ProposalType](r),
+		Credentials:  listIDs[CredentialType](r),
 	}
 }
 
 func (c Capabilities) appendTo(b []byte) []byte {
-	b = appendListU16(b, c.Versions)
+	b = appendIDs(b, c.Versions)
 	b = appendIDs(b, c.CipherSuites)
 	b = appendIDs(b, c.Extensions)
 	b = appendIDs(b, c.Proposals)
@@ -156,6 +156,11 @@ func (l *LeafNode) appendUnsigned(b []byte) []byte {
 	return l.Extensions.appendTo(b)
 }
 
+// sizeHint is room enough for a leaf with few capabilities and extensions.
+func (l *LeafNode) sizeHint() int {
+	return len(l.EncryptionKey) + len(l.SignatureKey) + len(l.Credential.Identity) + len(l.ParentHash) + len(l.Signature) + 256
+}
+
 func (l *LeafNode) appendTo(b []byte) []byte {
 	return appendVec(l.appendUnsigned(b), l.Signature)
 }
@@ -163,7 +168,7 @@ func (l *LeafNode) appendTo(b []byte) []byte {
 // tbs is LeafNodeTBS. A leaf of source update or commit is bound to its group
 // and place; one from a KeyPackage is not.
 func (l *LeafNode) tbs(groupID []byte, leaf LeafIndex) []byte {
-	b := l.appendUnsigned(nil)
+	b := l.appendUnsigned(make([]byte, 0, l.sizeHint()+len(groupID)+8))
 	if l.Source != LeafFromKeyPackage {
 		b = appendVec(b, groupID)
 		b = appendU32(b, uint32(leaf))
@@ -177,7 +182,7 @@ func (l *LeafNode) sign(s *suite, private Secret, groupID []byte, leaf LeafIndex
 }
 
 func (l *LeafNode) verify(s *suite, groupID []byte, leaf LeafIndex) error {
-	if !s.verifyWithLabel(l.SignatureKey, "LeafNodeTBS", l.tbs(groupID, leaf), l.Signature) {
+	if !s.verifyWithLabel(l.SignatureKey, "LeafNodeTBS", l.Signature, l.tbs(groupID, leaf)) {
 		return invalid("7.3", "leaf node signature does not verify")
 	}
 	return nil
@@ -209,8 +214,15 @@ func readKeyPackage(r *reader) *KeyPackage {
 	}
 }
 
-func (k *KeyPackage) tbs() []byte {
-	b := appendU16(nil, k.Version)
+func (k *KeyPackage) tbs() []byte { return k.appendUnsigned(make([]byte, 0, k.sizeHint())) }
+
+// sizeHint is room enough for a key package with few extensions.
+func (k *KeyPackage) sizeHint() int {
+	return len(k.InitKey) + k.Leaf.sizeHint() + len(k.Signature) + 64
+}
+
+func (k *KeyPackage) appendUnsigned(b []byte) []byte {
+	b = appendU16(b, k.Version)
 	b = appendU16(b, uint16(k.CipherSuite))
 	b = appendVec(b, k.InitKey)
 	b = k.Leaf.appendTo(b)
@@ -218,7 +230,7 @@ func (k *KeyPackage) tbs() []byte {
 }
 
 func (k *KeyPackage) appendTo(b []byte) []byte {
-	return appendVec(append(b, k.tbs()...), k.Signature)
+	return appendVec(k.appendUnsigned(b), k.Signature)
 }
 
 // ParseKeyPackage reads an MLSMessage that carries a KeyPackage. What it gives
@@ -277,13 +289,13 @@ func (k *KeyPackage) verify(s *suite) error {
 	case slices.Equal(k.InitKey, k.Leaf.EncryptionKey):
 		return invalid("10.1", "init key and encryption key are the same")
 	}
-	if _, err := s.parsePublicKey(k.InitKey); err != nil {
+	if err := s.checkPublicKey(k.InitKey); err != nil {
 		return err
 	}
 	if err := k.Leaf.verify(s, nil, 0); err != nil {
 		return err
 	}
-	if !s.verifyWithLabel(k.Leaf.SignatureKey, "KeyPackageTBS", k.tbs(), k.Signature) {
+	if !s.verifyWithLabel(k.Leaf.SignatureKey, "KeyPackageTBS", k.Signature, k.tbs()) {
 		return invalid("10.1", "key package signature does not verify")
 	}
 	return nil

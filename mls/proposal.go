@@ -178,6 +178,21 @@ func readCommit(r *reader) *commit {
 	return c
 }
 
+// sizeHint is room enough for a commit of many Adds or of a long path: the
+// other proposals are small.
+func (c *commit) sizeHint() int {
+	n := 64 * len(c.proposals)
+	for _, p := range c.proposals {
+		if add, ok := p.proposal.(*Add); ok {
+			n += add.KeyPackage.sizeHint()
+		}
+	}
+	if c.path != nil {
+		n += c.path.sizeHint()
+	}
+	return n
+}
+
 func (c *commit) appendTo(b []byte) []byte {
 	b = appendList(b, c.proposals)
 	b = appendOptional(b, c.path != nil)
@@ -202,6 +217,17 @@ func readUpdatePath(r *reader) *updatePath {
 	return &updatePath{leaf: readLeafNode(r), nodes: list(r, func(r *reader) updatePathNode {
 		return updatePathNode{encryptionKey: r.vec(), secrets: list(r, readHPKECiphertext)}
 	})}
+}
+
+func (p *updatePath) sizeHint() int {
+	n := p.leaf.sizeHint()
+	for _, node := range p.nodes {
+		n += len(node.encryptionKey) + 16
+		for _, ct := range node.secrets {
+			n += len(ct.kemOutput) + len(ct.ciphertext) + 8
+		}
+	}
+	return n
 }
 
 func (p *updatePath) appendTo(b []byte) []byte {

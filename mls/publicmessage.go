@@ -8,7 +8,7 @@ package mls
 func protectPublic(s *suite, ac *authenticatedContent, membershipKey Secret, ctx []byte) *publicMessage {
 	m := &publicMessage{content: ac.content, auth: ac.auth}
 	if ac.content.sender.Type == SenderMember {
-		m.membershipTag = s.mac(membershipKey, ac.tbm(ctx))
+		m.membershipTag = s.mac(membershipKey, ac.tbm(ctx)...)
 	}
 	return m
 }
@@ -26,13 +26,13 @@ func (m *publicMessage) checkMembershipTag(s *suite, membershipKey Secret, ctx [
 	if m.content.sender.Type != SenderMember {
 		return nil
 	}
-	if !s.verifyMAC(membershipKey, m.authenticated().tbm(ctx), m.membershipTag) {
+	if !s.verifyMAC(membershipKey, m.membershipTag, m.authenticated().tbm(ctx)...) {
 		return invalid("6.2", "membership tag does not verify")
 	}
 	return nil
 }
 
-// tbm is AuthenticatedContentTBM (RFC 9420, Section 6.2).
-func (a *authenticatedContent) tbm(ctx []byte) []byte {
-	return a.auth.append(a.tbs(ctx), a.content.contentType)
+// tbm is AuthenticatedContentTBM (RFC 9420, Section 6.2), in pieces.
+func (a *authenticatedContent) tbm(ctx []byte) [][]byte {
+	return append(a.tbs(ctx), a.auth.append(nil, a.content.contentType))
 }

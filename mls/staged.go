@@ -166,7 +166,7 @@ func (s *StagedCommit) CheckGroupInfo(gi *GroupInfo) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.s.parsePublicKey(pub); err != nil {
+	if err := s.s.checkPublicKey(pub); err != nil {
 		return err
 	}
 	return gi.verify(s.s, s.tree.leaf(committer).SignatureKey)

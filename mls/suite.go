@@ -11,6 +11,7 @@ import (
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/hpke"
+	"crypto/mlkem"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -47,6 +48,10 @@ type suite struct {
 	hash crypto.Hash
 	sig  signatureScheme
 
+	// validKey tells what the KEM accepts as a public key, where reading one
+	// costs much more than telling. Nil asks the KEM.
+	validKey func([]byte) bool
+
 	nh, nk, nn int // sizes of hash, AEAD key and AEAD nonce
 }
 
@@ -74,7 +79,8 @@ func init() {
 	register(&suite{id: P384AES256, name: "MLS_256_DHKEMP384_AES256GCM_SHA384_P384",
 		kem: hpke.DHKEM(ecdh.P384()), kdf: hpke.HKDFSHA384(), aead: hpke.AES256GCM(), hash: crypto.SHA384, sig: ecdsaP384})
 	register(&suite{id: MLKEM768P256AES256, name: "MLS_128_MLKEM768P256_AES256GCM_SHA384_P256",
-		kem: hpke.MLKEM768P256(), kdf: hpke.HKDFSHA384(), aead: hpke.AES256GCM(), hash: crypto.SHA384, sig: ecdsaP256})
+		kem: hpke.MLKEM768P256(), kdf: hpke.HKDFSHA384(), aead: hpke.AES256GCM(), hash: crypto.SHA384, sig: ecdsaP256,
+		validKey: validMLKEM768P256})
 }
 
 // Suites lists the suites this package implements, in ascending order.
@@ -149,14 +155,18 @@ func (s *suite) digest(b []byte) []byte {
 	}
 }
 
-func (s *suite) mac(key, data []byte) []byte {
+// mac, like signatures, takes its input in pieces: a commit can be megabytes,
+// which are not to be copied just to have their framing beside them.
+func (s *suite) mac(key Secret, data ...[]byte) []byte {
 	h := hmac.New(s.newHash, key)
-	h.Write(data)
+	for _, piece := range data {
+		h.Write(piece)
+	}
 	return h.Sum(nil)
 }
 
-func (s *suite) verifyMAC(key, data, tag []byte) bool {
-	return hmac.Equal(s.mac(key, data), tag)
+func (s *suite) verifyMAC(key Secret, tag []byte, data ...[]byte) bool {
+	return hmac.Equal(s.mac(key, data...), tag)
 }
 
 // zero is a string of hash-size zero octets.
@@ -171,8 +181,8 @@ func (s *suite) extract(salt, ikm []byte) Secret {
 }
 
 func (s *suite) expandWithLabel(secret Secret, label string, context []byte, length int) Secret {
-	info := make([]byte, 0, 16+len(label)+len(context))
-	info = appendU16(info, uint16(length))
+	var room [128]byte // on the stack: enough for all but a group context
+	info := appendU16(room[:0], uint16(length))
 	info = appendLabel(info, label)
 	info = appendVec(info, context)
 	out, err := hkdf.Expand(s.newHash, secret, string(info), length)
@@ -253,15 +263,55 @@ func encryptContext(label string, context []byte) []byte {
 func (s *suite) parsePublicKey(b []byte) (hpke.PublicKey, error) {
 	k, err := s.kem.NewPublicKey(b)
 	if err != nil {
-		return nil, invalid("7.3", "encryption key is not a key of %v", s.id)
+		return nil, s.errPublicKey()
 	}
 	return k, nil
 }
 
-// encryptWithLabel seals to a parsed key, so that a caller that seals to the
-// same key twice parses it once.
-func (s *suite) encryptWithLabel(pub hpke.PublicKey, label string, context, plaintext []byte) (hpkeCiphertext, error) {
-	enc, sender, err := hpke.NewSender(pub, s.kdf, s.aead, encryptContext(label, context))
+func (s *suite) errPublicKey() error {
+	return invalid("7.3", "encryption key is not a key of %v", s.id)
+}
+
+// checkPublicKey checks that one can seal to a key.
+func (s *suite) checkPublicKey(b []byte) error {
+	if s.validKey == nil {
+		_, err := s.parsePublicKey(b)
+		return err
+	}
+	if !s.validKey(b) {
+		return s.errPublicKey()
+	}
+	return nil
+}
+
+// validMLKEM768P256 accepts what [hpke.MLKEM768P256] reads as a public key: the
+// input checks of FIPS 203, Section 7.2, and a point of the curve. Reading the
+// key would expand its matrix too, which takes twenty times as long and is of
+// use only to who seals.
+func validMLKEM768P256(b []byte) bool {
+	const seed = 32
+	const modulus = 3329
+	if len(b) < mlkem.EncapsulationKeySize768 {
+		return false
+	}
+	for c := b[:mlkem.EncapsulationKeySize768-seed]; len(c) > 0; c = c[3:] { // two coefficients in three octets
+		x, y := uint16(c[0])|uint16(c[1]&0xf)<<8, uint16(c[1]>>4)|uint16(c[2])<<4
+		if x >= modulus || y >= modulus {
+			return false
+		}
+	}
+	_, err := ecdh.P256().NewPublicKey(b[mlkem.EncapsulationKeySize768:])
+	return err == nil
+}
+
+// encryptWithLabel seals in an [encryptContext], which who seals to many makes
+// once.
+func (s *suite) encryptWithLabel(public []byte, context, plaintext []byte) (hpkeCiphertext, error) {
+	pub, err := s.parsePublicKey(public)
+	if err != nil {
+		return hpkeCiphertext{}, err
+	}
+	enc, sender, err := hpke.NewSender(pub, s.kdf, s.aead, context)
 	if err != nil {
 		return hpkeCiphertext{}, fmt.Errorf("encapsulating: %w", err)
 	}
@@ -330,29 +380,34 @@ func (s *suite) randomSecret() Secret {
 
 // Signatures (RFC 9420, Section 5.1.2).
 
-func signContent(label string, content []byte) []byte {
-	b := make([]byte, 0, len(label)+len(content)+16)
-	b = appendLabel(b, label)
-	return appendVec(b, content)
+// signContent is SignContent, in pieces.
+func signContent(label string, content [][]byte) [][]byte {
+	size := 0
+	for _, piece := range content {
+		size += len(piece)
+	}
+	head := appendLabel(make([]byte, 0, len(label)+16), label)
+	pieces := make([][]byte, 0, 1+len(content))
+	return append(append(pieces, appendLength(head, size)), content...)
 }
 
-func (s *suite) signWithLabel(private Secret, label string, content []byte) ([]byte, error) {
+func (s *suite) signWithLabel(private Secret, label string, content ...[]byte) ([]byte, error) {
 	k, err := s.sig.signingKey(private)
 	if err != nil {
 		return nil, err
 	}
-	return k.signWithLabel(label, content)
+	return k.signWithLabel(label, content...)
 }
 
 // signingKey signs with a private key that has been read already. Reading one
 // takes as long as signing does: who signs often keeps it.
-type signingKey func(message []byte) ([]byte, error)
+type signingKey func(message [][]byte) ([]byte, error)
 
-func (k signingKey) signWithLabel(label string, content []byte) ([]byte, error) {
+func (k signingKey) signWithLabel(label string, content ...[]byte) ([]byte, error) {
 	return k(signContent(label, content))
 }
 
-func (s *suite) verifyWithLabel(public []byte, label string, content, signature []byte) bool {
+func (s *suite) verifyWithLabel(public []byte, label string, signature []byte, content ...[]byte) bool {
 	return s.sig.verify(public, signContent(label, content), signature)
 }
 
@@ -362,7 +417,7 @@ type signatureScheme interface {
 	generate() (private Secret, public []byte, err error)
 	public(private Secret) ([]byte, error)
 	signingKey(private Secret) (signingKey, error)
-	verify(public, message, signature []byte) bool
+	verify(public []byte, message [][]byte, signature []byte) bool
 	valid(public []byte) bool
 }
 
@@ -396,11 +451,11 @@ func (e ed25519Scheme) signingKey(private Secret) (signingKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(message []byte) ([]byte, error) { return ed25519.Sign(k, message), nil }, nil
+	return func(message [][]byte) ([]byte, error) { return ed25519.Sign(k, slices.Concat(message...)), nil }, nil
 }
 
-func (ed25519Scheme) verify(public, message, signature []byte) bool {
-	return len(public) == ed25519.PublicKeySize && ed25519.Verify(public, message, signature)
+func (ed25519Scheme) verify(public []byte, message [][]byte, signature []byte) bool {
+	return len(public) == ed25519.PublicKeySize && ed25519.Verify(public, slices.Concat(message...), signature)
 }
 
 func (ed25519Scheme) valid(public []byte) bool { return len(public) == ed25519.PublicKeySize }
@@ -408,13 +463,13 @@ func (ed25519Scheme) valid(public []byte) bool { return len(public) == ed25519.P
 // ecdsaScheme is ECDSA with uncompressed points and DER signatures.
 type ecdsaScheme struct {
 	curve elliptic.Curve
-	hash  func([]byte) []byte
+	hash  func() hash.Hash
 }
 
 var (
-	ecdsaP256 = ecdsaScheme{elliptic.P256(), func(b []byte) []byte { d := sha256.Sum256(b); return d[:] }}
-	ecdsaP384 = ecdsaScheme{elliptic.P384(), func(b []byte) []byte { d := sha512.Sum384(b); return d[:] }}
-	ecdsaP521 = ecdsaScheme{elliptic.P521(), func(b []byte) []byte { d := sha512.Sum512(b); return d[:] }}
+	ecdsaP256 = ecdsaScheme{elliptic.P256(), sha256.New}
+	ecdsaP384 = ecdsaScheme{elliptic.P384(), sha512.New384}
+	ecdsaP521 = ecdsaScheme{elliptic.P521(), sha512.New}
 )
 
 func (e ecdsaScheme) generate() (Secret, []byte, error) {
@@ -456,12 +511,20 @@ func (e ecdsaScheme) signingKey(private Secret) (signingKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(message []byte) ([]byte, error) { return ecdsa.SignASN1(rand.Reader, k, e.hash(message)) }, nil
+	return func(message [][]byte) ([]byte, error) { return ecdsa.SignASN1(rand.Reader, k, e.digest(message)) }, nil
 }
 
-func (e ecdsaScheme) verify(public, message, signature []byte) bool {
+func (e ecdsaScheme) digest(message [][]byte) []byte {
+	h := e.hash()
+	for _, piece := range message {
+		h.Write(piece)
+	}
+	return h.Sum(nil)
+}
+
+func (e ecdsaScheme) verify(public []byte, message [][]byte, signature []byte) bool {
 	k, err := ecdsa.ParseUncompressedPublicKey(e.curve, public)
-	return err == nil && ecdsa.VerifyASN1(k, e.hash(message), signature)
+	return err == nil && ecdsa.VerifyASN1(k, e.digest(message), signature)
 }
 
 func (e ecdsaScheme) valid(public []byte) bool {

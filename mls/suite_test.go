@@ -1,8 +1,11 @@
 package mls
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func init() {
@@ -53,7 +56,7 @@ func checkCryptoBasics(t *testing.T, s *suite, v cryptoBasicsVector) {
 
 func checkSignVector(t *testing.T, s *suite, v cryptoBasicsVector) {
 	x := v.Sign
-	if !s.verifyWithLabel(x.Pub, x.Label, x.Content, x.Signature) {
+	if !s.verifyWithLabel(x.Pub, x.Label, x.Signature, x.Content) {
 		t.Error("the signature does not verify")
 	}
 	public, err := s.sig.public(Secret(x.Priv))
@@ -65,10 +68,10 @@ func checkSignVector(t *testing.T, s *suite, v cryptoBasicsVector) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !s.verifyWithLabel(x.Pub, x.Label, x.Content, ours) {
+	if !s.verifyWithLabel(x.Pub, x.Label, ours, x.Content) {
 		t.Error("our own signature does not verify")
 	}
-	if s.verifyWithLabel(x.Pub, x.Label+"x", x.Content, ours) {
+	if s.verifyWithLabel(x.Pub, x.Label+"x", ours, x.Content) {
 		t.Error("the signature verifies under another label")
 	}
 }
@@ -80,11 +83,7 @@ func checkEncryptVector(t *testing.T, s *suite, v cryptoBasicsVector) {
 		t.Fatal(err)
 	}
 	wantBytes(t, "plaintext", got, x.Plaintext)
-	pub, err := s.parsePublicKey(x.Pub)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours, err := s.encryptWithLabel(pub, x.Label, x.Context, x.Plaintext)
+	ours, err := s.encryptWithLabel(x.Pub, encryptContext(x.Label, x.Context), x.Plaintext)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,6 +95,46 @@ func checkEncryptVector(t *testing.T, s *suite, v cryptoBasicsVector) {
 	if _, err := s.decryptWithLabel(Secret(x.Priv), x.Label, append([]byte("x"), x.Context...), ours); err == nil {
 		t.Error("the ciphertext opens in another context")
 	}
+}
+
+// TestPublicKeysAreJudgedAsTheKEMReadsThem: whatever replaces reading a key
+// must give the same verdict on every input.
+func TestPublicKeysAreJudgedAsTheKEMReadsThem(t *testing.T) {
+	eachSuite(t, func(t *testing.T, s *suite) {
+		_, good, err := s.generateKeyPair()
+		if err != nil {
+			t.Fatal(err)
+		}
+		compare := func(t interface{ Errorf(string, ...any) }, key []byte) {
+			_, reads := s.parsePublicKey(key)
+			if got := s.checkPublicKey(key); (got == nil) != (reads == nil) {
+				t.Errorf("%x: checked %v, read %v", key, got, reads)
+			}
+		}
+		for n := range len(good) + 2 {
+			compare(t, append(bytes.Clone(good), 0)[:min(n, len(good)+1)])
+		}
+		// Around the modulus of ML-KEM, at each end of its coefficients.
+		for _, value := range []uint16{0, 3328, 3329, 3330, 4095} {
+			for _, at := range []int{0, 3, 381, 384, 1149, 1152, 1181} {
+				if at+3 > len(good) {
+					continue
+				}
+				low, high := bytes.Clone(good), bytes.Clone(good)
+				low[at], low[at+1] = byte(value), low[at+1]&0xf0|byte(value>>8)
+				high[at+1], high[at+2] = high[at+1]&0x0f|byte(value<<4), byte(value>>4)
+				compare(t, low)
+				compare(t, high)
+			}
+		}
+		rapid.Check(t, func(t *rapid.T) {
+			key := bytes.Clone(good)
+			for range rapid.IntRange(1, 3).Draw(t, "changes") {
+				key[rapid.IntRange(0, len(key)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "octet")
+			}
+			compare(t, key)
+		})
+	})
 }
 
 // eachSuite runs a test on every suite there is.

@@ -7,12 +7,12 @@ package mls
 // what the next commit builds on. Both are empty before the first epoch.
 
 func confirmedTranscriptHash(s *suite, interim []byte, ac *authenticatedContent) []byte {
-	b := make([]byte, 0, len(interim)+ac.content.sizeHint()+len(ac.auth.signature))
-	b = append(b, interim...)
-	b = appendU16(b, uint16(ac.format))
-	b = ac.content.appendTo(b)
-	b = appendVec(b, ac.auth.signature)
-	return s.digest(b)
+	h := s.newHash()
+	h.Write(interim)
+	h.Write(appendU16(nil, uint16(ac.format)))
+	h.Write(ac.content.bytes())
+	h.Write(appendVec(nil, ac.auth.signature))
+	return h.Sum(nil)
 }
 
 func interimTranscriptHash(s *suite, confirmed, confirmationTag []byte) []byte {

@@ -45,13 +45,14 @@ func (t *tree) checkLeaves(s *suite, groupID []byte) error {
 	return inParallel(len(at), func(i int) error { return t.leaf(at[i]).check(s, groupID, at[i]) })
 }
 
-// check checks a leaf of a tree by itself (RFC 9420, Section 7.3). That its
-// encryption key is one of the suite each member checked when the leaf came;
-// it is a third of a join to do so again. That it lists the group's version
-// and suite is asked of new leaves only, since published test vectors have
-// members that do not.
+// check checks a leaf of a tree by itself (RFC 9420, Section 7.3). That it
+// lists the group's version and suite is asked of new leaves only, since
+// published test vectors have members that do not.
 func (l *LeafNode) check(s *suite, groupID []byte, i LeafIndex) error {
 	if err := l.checkCapabilities(); err != nil {
+		return err
+	}
+	if err := s.checkPublicKey(l.EncryptionKey); err != nil {
 		return err
 	}
 	return l.verify(s, groupID, i)
@@ -183,7 +184,7 @@ func (t *tree) checkPathKeys(s *suite, sender LeafIndex, p *updatePath) error {
 	fresh := make(map[string]struct{}, len(p.nodes)+1)
 	fresh[string(p.leaf.EncryptionKey)] = struct{}{}
 	for _, n := range p.nodes {
-		if _, err := s.parsePublicKey(n.encryptionKey); err != nil {
+		if err := s.checkPublicKey(n.encryptionKey); err != nil {
 			return err
 		}
 		fresh[string(n.encryptionKey)] = struct{}{}

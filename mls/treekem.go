@@ -256,12 +256,9 @@ func (p *newPath) encryptPath(s *suite, ctx []byte, exclude map[LeafIndex]bool) 
 			seals = append(seals, seal{p.tree.encryptionKey(n), p.pathSecrets[i], &out.nodes[i].secrets[j]})
 		}
 	}
-	err := inParallel(len(seals), func(i int) error {
-		pub, err := s.parsePublicKey(seals[i].key)
-		if err != nil {
-			return err
-		}
-		*seals[i].out, err = s.encryptWithLabel(pub, "UpdatePathNode", ctx, seals[i].secret)
+	context := encryptContext("UpdatePathNode", ctx)
+	err := inParallel(len(seals), func(i int) (err error) {
+		*seals[i].out, err = s.encryptWithLabel(seals[i].key, context, seals[i].secret)
 		return err
 	})
 	if err != nil {

@@ -32,7 +32,7 @@ func (g *GroupInfo) sign(s *suite, private Secret) (err error) {
 }
 
 func (g *GroupInfo) verify(s *suite, public []byte) error {
-	if !s.verifyWithLabel(public, "GroupInfoTBS", g.tbs(), g.Signature) {
+	if !s.verifyWithLabel(public, "GroupInfoTBS", g.Signature, g.tbs()) {
 		return invalid("12.4.3", "group info signature does not verify")
 	}
 	return nil
@@ -103,6 +103,14 @@ func readWelcome(r *reader) *welcome {
 		}),
 		encryptedGroupInfo: r.vec(),
 	}
+}
+
+func (w *welcome) sizeHint() int {
+	n := len(w.encryptedGroupInfo) + 16
+	for _, e := range w.secrets {
+		n += len(e.newMember) + len(e.secrets.kemOutput) + len(e.secrets.ciphertext) + 12
+	}
+	return n
 }
 
 func (w *welcome) appendTo(b []byte) []byte {
