@@ -42,8 +42,8 @@ generate: ## Make the generated code again (sqlc, go generate)
 	scripts/generate.sh
 
 .PHONY: bench
-bench: ## Run the benchmarks; BENCH and PKG narrow them down
-	$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem $(or $(PKG),./...)
+bench: ## Measure what is promised into docs/performance.md; QUICK=1 for a short run, ONLY=pairs for one row
+	$(GO) run ./internal/bench $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY))
 
 .PHONY: fuzz
 fuzz: ## Fuzz every decoder for FUZZTIME (30s) each
