@@ -598,7 +598,22 @@ func (c *Client) welcomed(ctx context.Context, e *api.Entry) error {
 		}
 		return c.enter(&w, m, ref, &k, tree.Tree)
 	}
-	return errors.New("a Welcome for a key package that this device does not hold")
+	return errors.Join(c.comeBack(&w), errors.New("a Welcome for a key package that this device does not hold"))
+}
+
+// comeBack meets a Welcome that this device can't open, such as the second one
+// for its key package of last resort. If it had left the room, it is wanted
+// there again: housekeeping lets it in by itself, if the group says so too.
+func (c *Client) comeBack(w *api.WelcomeEntry) error {
+	r, ok := c.rooms[room.ID(w.Room)]
+	if !ok || r.Member || !r.Left || w.Seq <= r.Cursor {
+		return nil
+	}
+	r.Left, r.Leaving = false, false
+	b := c.batch()
+	c.saveRoom(b, r)
+	c.roomEvent(b, r)
+	return b.apply()
 }
 
 // enter joins the group of a Welcome and saves it; the key package's private
@@ -635,7 +650,8 @@ func (c *Client) enter(w *api.WelcomeEntry, m *mls.Message, ref []byte, k *keyRe
 	if epoch := g.Context().Epoch; r.Cursor >= w.Seq || generation < r.Generation || generation == r.Generation && epoch <= r.Epoch {
 		return errors.New("a Welcome to what this device has left behind")
 	}
-	r.Kind, r.Generation, r.Made, r.Leaving = people.Kind, generation, true, false
+	r.Kind, r.Generation, r.Made = people.Kind, generation, true
+	r.Leaving, r.Leaver = false, identity.DeviceID{}
 	r.Cursor, r.Hash, r.Acked = w.Seq, w.Hash, w.Seq
 	r.last = max(r.last, w.Seq)
 	b := c.batch()

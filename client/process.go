@@ -340,6 +340,7 @@ func (c *Client) mergeCommit(b *batch, r *roomState, e *api.Entry, s *mls.Staged
 	}
 	if r.group.Removed() {
 		if by.User == c.device.User && c.stillMine() {
+			r.Leaver = by.Device
 			r.Leaving = true // another device of this person leaves the room for all of them
 		}
 		c.notice(b, r, e.Seq, e.Time, by.User, "%s", c.removedText(r, by.User))
@@ -386,9 +387,12 @@ func (c *Client) planAnswer(r *roomState, newcomer mls.LeafIndex) {
 }
 
 // stillMine reports whether this device is one of its person's, as far as it knows.
-func (c *Client) stillMine() bool {
+func (c *Client) stillMine() bool { return c.isMine(c.deviceID()) }
+
+// isMine reports whether a device is one of this person's, as far as is known.
+func (c *Client) isMine(id identity.DeviceID) bool {
 	log := c.knownLog(c.device.User)
-	return log != nil && log.Active(c.deviceID())
+	return log != nil && log.Active(id)
 }
 
 func (c *Client) removedText(r *roomState, by identity.UserID) string {

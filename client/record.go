@@ -155,9 +155,10 @@ type roomRecord struct {
 	// Wanted is whom the room's maker is still to bring in.
 	Wanted []identity.UserID `cbor:"17,keyasint,omitempty"`
 
-	Epoch  uint64 `cbor:"18,keyasint,omitempty"` // of the group, the last that this device was in
-	Stamp  int64  `cbor:"19,keyasint,omitempty"` // the latest of the server's stamps in the log
-	Broken bool   `cbor:"20,keyasint,omitempty"` // a rule was broken: a person must look before it rejoins
+	Epoch  uint64            `cbor:"18,keyasint,omitempty"` // of the group, the last that this device was in
+	Stamp  int64             `cbor:"19,keyasint,omitempty"` // the latest of the server's stamps in the log
+	Leaver identity.DeviceID `cbor:"21,keyasint,omitempty"` // with Leaving: the other device that leaves for all of them
+	Broken bool              `cbor:"20,keyasint,omitempty"` // a rule was broken: a person must look before it rejoins
 
 	// Participants at the last processed epoch, in room.Participants' encoding:
 	// what a rejoin must not fall behind.

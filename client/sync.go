@@ -394,6 +394,11 @@ func (c *Client) tend(ctx context.Context, r *roomState) (moved bool, err error)
 	if r.Made {
 		staged, err = c.loadStaged(r)
 	}
+	if r.Left && r.Leaving && r.Leaver != (identity.DeviceID{}) && !c.isMine(r.Leaver) {
+		// The device that was to leave for all is gone itself, and the person
+		// still participates, or housekeeping learns that they do not.
+		r.Left, r.Leaving, r.Leaver = false, false, identity.DeviceID{}
+	}
 	left := r.Left && (r.Leaving || s == nil || s.Member)
 	if s != nil && s.Member && s.From > r.Cursor+1 && r.Member && r.Stuck == "" && (staged == nil || !staged.Join) {
 		// The device came in anew, which its store does not know of, and no
