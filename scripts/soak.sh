@@ -24,12 +24,8 @@ listing='{{range .TestImports}}{{if eq . "pgregory.net/rapid"}}{{$.ImportPath}}
 packages=$(go list -f "$listing" ./...)
 mapfile -t properties < <(sort -u <<<"$packages" | sed '/^$/d')
 
-simulation=()
-if [[ -d internal/testnet ]]; then
-	simulation=(./internal/testnet/...)
-else
-	echo 'left out: the simulation, internal/testnet does not exist'
-fi
+# The simulation takes SOAKSEEDS (1000) seeds a round, other ones each time.
+seeds=${SOAKSEEDS:-1000}
 
 end=$((SECONDS + seconds))
 round=0
@@ -39,12 +35,7 @@ while ((SECONDS < end)); do
 	if ((${#properties[@]})); then
 		go test "${race[@]}" -count=1 "${properties[@]}" -rapid.checks="$checks"
 	fi
-	if ((${#simulation[@]})); then
-		go test "${race[@]}" -count=1 "${simulation[@]}"
-	fi
-	if ((${#properties[@]} + ${#simulation[@]} == 0)); then
-		echo 'there is nothing to soak' >&2
-		exit 1
-	fi
+	SCONCE_TESTNET_SEED=$(((round - 1) * seeds + 1)) SCONCE_TESTNET_SEEDS=$seeds \
+		go test "${race[@]}" -count=1 -timeout 4h -run TestNetworkHealsWhateverHappens ./internal/testnet/
 done
 echo "soaked $round rounds"

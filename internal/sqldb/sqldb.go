@@ -136,3 +136,27 @@ func Placeholders(n int) string {
 	}
 	return b.String()
 }
+
+// Values gives what stands behind VALUES for so many rows. Its parameters are
+// numbered only for PostgreSQL: to bind one that has a name, the SQLite driver
+// looks through the names of all.
+func (db *DB) Values(rows, columns int) string {
+	var b strings.Builder
+	for i := range rows * columns {
+		switch {
+		case i == 0:
+			b.WriteString("(")
+		case i%columns == 0:
+			b.WriteString("), (")
+		default:
+			b.WriteString(", ")
+		}
+		if db.dialect == sqliteDialect {
+			b.WriteString("?")
+		} else {
+			fmt.Fprintf(&b, "$%d", i+1)
+		}
+	}
+	b.WriteString(")")
+	return b.String()
+}

@@ -52,26 +52,36 @@ func newConn(s *Service, nc net.Conn, caller duty.Caller, early []byte) *conn {
 }
 
 // run is the life of a stream: log in, then serve calls until one side ends it.
+// Looking up a login takes much stack, which Go gives back slowly, and most
+// streams are silent after it: so the rest of a stream's life has a goroutine of
+// its own.
 func (c *conn) run() {
-	defer c.service.leave(c)
-	c.explain(c.talk())
-	<-c.gone // the last words are written, or cannot be
-	c.stop()
-	c.calls.Wait()
-}
-
-func (c *conn) talk() error {
 	if err := c.serve(c.first); err != nil {
-		return err
+		c.part(err)
+		return
 	}
 	cancel := c.service.Delivery.Subscribe(c.caller, c)
-	defer cancel()
 	// A device that was removed before login counted this stream to it was not
 	// found by CloseDevice.
 	if _, err := c.authenticate(c.login); err != nil {
-		return breach(ws.StatusPolicyViolation, "the device was removed")
+		cancel()
+		c.part(breach(ws.StatusPolicyViolation, "the device was removed"))
+		return
 	}
-	return c.serve(c.call)
+	c.service.running.Go(func() {
+		err := c.serve(c.call)
+		cancel()
+		c.part(err)
+	})
+}
+
+// part ends the stream, and waits for what still goes on in it.
+func (c *conn) part(err error) {
+	defer c.service.leave(c)
+	c.explain(err)
+	<-c.gone // the last words are written, or cannot be
+	c.stop()
+	c.calls.Wait()
 }
 
 // errLoggedIn ends the reading of a first message, and errClosed that of all.
@@ -169,7 +179,11 @@ func (c *conn) call(message []byte) error {
 	case <-c.ctx.Done():
 		return c.ctx.Err()
 	}
-	c.calls.Go(func() { c.answerCall(f) })
+	c.calls.Add(1)
+	c.service.crew.do(func() {
+		defer c.calls.Done()
+		c.answerCall(f)
+	})
 	return nil
 }
 

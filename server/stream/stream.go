@@ -90,6 +90,7 @@ type Service struct {
 	ctx      context.Context // ends with Close
 	stop     context.CancelFunc
 	running  sync.WaitGroup // every goroutine of every stream
+	crew     *crew
 
 	mu        sync.Mutex // guards what follows
 	closed    bool
@@ -105,6 +106,7 @@ func New(c Config) *Service {
 		Config: c, connects: duty.NewOriginLimiter(c.Clock, 3000, 10*time.Minute), ctx: ctx, stop: stop,
 		streams: make(map[*conn]struct{}), devices: make(map[api.DeviceID][]*conn),
 	}
+	s.crew = newCrew(ctx, &s.running)
 	s.running.Go(s.pinger)
 	s.running.Go(s.rechecker)
 	return s

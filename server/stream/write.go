@@ -110,7 +110,7 @@ func (c *conn) addLocked(i item) {
 	c.out.last = i.last
 	if !c.out.writing {
 		c.out.writing = true
-		c.service.running.Go(c.write)
+		c.service.crew.do(c.write)
 	}
 }
 

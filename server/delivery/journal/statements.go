@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
-	"strings"
 
 	"sconce/api"
 	"sconce/internal/sqldb"
@@ -32,7 +31,7 @@ func prepare(ctx context.Context, database *sqldb.DB) (*statements, error) {
 	rows := func(into string, columns int, then string) *inserter {
 		ins := &inserter{columns: columns}
 		for i := range ins.stmts {
-			ins.stmts[i] = stmt(database.Write, into+placeholders(1<<i, columns)+then)
+			ins.stmts[i] = stmt(database.Write, into+database.Values(1<<i, columns)+then)
 		}
 		return ins
 	}
@@ -52,29 +51,10 @@ func prepare(ctx context.Context, database *sqldb.DB) (*statements, error) {
 	return s, errors.Join(errs...)
 }
 
-// inserter inserts rows, some with one statement. More would be no better: for
-// every parameter that it binds, the SQLite driver looks through all of their
-// names.
+// inserter inserts rows, some with one statement.
 type inserter struct {
 	columns int
-	stmts   [4]*sql.Stmt // for 1, 2, 4 and 8 rows
-}
-
-func placeholders(rows, columns int) string {
-	var b strings.Builder
-	for i := range rows * columns {
-		switch {
-		case i == 0:
-			b.WriteString("(")
-		case i%columns == 0:
-			b.WriteString("), (")
-		default:
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "$%d", i+1)
-	}
-	b.WriteString(")")
-	return b.String()
+	stmts   [7]*sql.Stmt // for 1, 2, 4 … 64 rows
 }
 
 // insert inserts the rows whose values args holds one after the other, and
