@@ -46,7 +46,8 @@ func openSQLite(ctx context.Context, path string, o options) (*DB, error) {
 		synchronous = "OFF"
 	}
 	write, err := sql.Open("sqlite", sqliteDSN(path, "immediate",
-		"journal_mode(WAL)", "synchronous("+synchronous+")", "secure_delete(ON)", "cache_size(-8192)"))
+		"journal_mode(WAL)", "synchronous("+synchronous+")", "secure_delete(ON)", "cache_size(-16384)",
+		"wal_autocheckpoint(8000)")) // pages: 32 MiB; the checkpointer empties it besides
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
