@@ -1,0 +1,265 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"sconce/api"
+	"sconce/room"
+)
+
+// Run keeps this device in step until ctx ends. It returns ctx's error, or the
+// one that makes going on senseless, such as [ErrRemoved].
+func (c *Client) Run(ctx context.Context) error {
+	const slowest = 30 * time.Second
+	wait := time.Duration(0)
+	for {
+		err := c.runOnce(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, ErrRemoved), errors.Is(err, errClosed), errors.Is(err, ErrReopen):
+			return err
+		}
+		c.log.Info("the stream ended", "err", err)
+		wait = min(max(2*wait, 500*time.Millisecond), slowest)
+		if c.wentOnline() {
+			wait = 500 * time.Millisecond
+		}
+		if err := c.pause(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits, but not past the next expiry, which it sees to.
+func (c *Client) pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	for {
+		expiry, stop := c.expiryTimer(false)
+		select {
+		case <-ctx.Done():
+			stop()
+			return ctx.Err()
+		case <-t.C:
+			stop()
+			return nil
+		case <-expiry:
+			if err := c.expireNow(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// expiryTimer fires when the next message runs out, or an answer is due.
+func (c *Client) expiryTimer(answers bool) (<-chan time.Time, func()) {
+	if c.lock() != nil {
+		return nil, func() {}
+	}
+	defer c.mu.Unlock()
+	next := c.nextExpiry()
+	for _, r := range c.rooms {
+		for _, o := range r.outbox {
+			if o.ends != 0 && o.Message != nil {
+				next = earlier(next, o.ends)
+			}
+		}
+		if answers && c.answers(r) {
+			next = earlier(next, r.Answer)
+		}
+	}
+	if next == 0 {
+		return nil, func() {}
+	}
+	d := time.Duration(next-c.now()) * time.Millisecond
+	t := time.NewTimer(min(max(d, 0), time.Hour))
+	return t.C, func() { t.Stop() }
+}
+
+// runOnce opens the stream, syncs, and then follows what is pushed.
+func (c *Client) runOnce(ctx context.Context) error {
+	token, err := c.login(ctx, false)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	pushes := make(chan *api.Push, 1024)
+	ready := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		ended <- c.transport.Stream(ctx, token, func() { close(ready) }, func(p *api.Push) {
+			select {
+			case pushes <- p:
+			default: // behind: the next sync reads by cursor
+				c.kick()
+			}
+		})
+	}()
+	select {
+	case <-ready:
+	case err := <-ended:
+		c.mu.Lock()
+		if apiCode(err) == api.Unauthenticated {
+			c.token = nil
+		}
+		c.mu.Unlock()
+		return cmp.Or(err, errors.New("the stream closed before it was ready"))
+	}
+	c.setOnline(true)
+	defer c.setOnline(false)
+	err = c.follow(ctx, pushes, ended)
+	cancel()
+	return err
+}
+
+func (c *Client) follow(ctx context.Context, pushes <-chan *api.Push, ended <-chan error) error {
+	if err := c.Sync(ctx); err != nil {
+		return err
+	}
+	for {
+		expiry, stop := c.expiryTimer(true)
+		select {
+		case <-ctx.Done():
+			stop()
+			return ctx.Err()
+		case err := <-ended:
+			stop()
+			return cmp.Or(err, errors.New("the stream closed"))
+		case <-expiry:
+			if err := c.due(ctx); err != nil {
+				return err
+			}
+		case p := <-pushes:
+			stop()
+			if err := c.pushed(ctx, p, pushes); err != nil {
+				return err
+			}
+		case <-c.wake:
+			stop()
+			if err := c.Sync(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// due does what the clock asks for.
+func (c *Client) due(ctx context.Context) error {
+	if err := c.expireNow(); err != nil {
+		return err
+	}
+	if err := c.lock(); err != nil {
+		return err
+	}
+	answers := false
+	for _, r := range c.rooms {
+		answers = answers || c.answers(r) && r.Answer <= c.now()
+	}
+	c.mu.Unlock()
+	if !answers {
+		return nil
+	}
+	if err := c.Sync(ctx); err != nil {
+		return err
+	}
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	for _, r := range c.rooms {
+		if c.answers(r) && r.Answer <= c.now() {
+			r.Answer = c.now() + answerAgain // the room could not go on
+		}
+	}
+	return nil
+}
+
+// answerAgain is when to try again to tell a newcomer, in milliseconds.
+const answerAgain = 30_000
+
+// answers reports whether this device is to tell a newcomer a room's state, and
+// can.
+func (c *Client) answers(r *roomState) bool {
+	return r.Answer != 0 && r.Member && r.Stuck == "" && r.staged == nil && r.status != nil
+}
+
+// pushed takes pushes as they come. Entries that follow on what is here are
+// processed at once; anything else makes a sync.
+func (c *Client) pushed(ctx context.Context, p *api.Push, more <-chan *api.Push) error {
+	if err := c.takeTurn(ctx); err != nil {
+		return err
+	}
+	defer c.endTurn()
+	full := false
+	for range 256 {
+		quiet, err := c.takePush(ctx, p)
+		if err != nil {
+			return err
+		}
+		full = full || !quiet
+		select {
+		case p = <-more:
+			continue
+		default:
+		}
+		break
+	}
+	if full {
+		return c.sync(ctx)
+	}
+	return nil
+}
+
+// takePush processes one push, and reports whether that was all there is to do.
+func (c *Client) takePush(ctx context.Context, p *api.Push) (quiet bool, err error) {
+	if err := c.lock(); err != nil {
+		return false, err
+	}
+	r, ok := c.rooms[room.ID(p.Log)]
+	follows := ok && r.caughtUp && r.Member && r.Stuck == "" && len(p.Entries) > 0 && p.Entries[0].Seq <= r.Cursor+1
+	c.mu.Unlock()
+	if !follows {
+		return false, nil
+	}
+	if err := c.takeEntries(ctx, r, p.Entries, p.Last); err != nil {
+		return false, nil // a full sync finds out
+	}
+	if err := c.readEnd(ctx, r); err != nil {
+		return false, err
+	}
+	if err := c.lock(); err != nil {
+		return false, err
+	}
+	defer c.mu.Unlock()
+	pending := r.group != nil && len(r.group.Pending()) > 0
+	return !pending && r.Stuck == "" && r.Cursor >= p.Last && len(r.outbox) == 0 && r.Checked, nil
+}
+
+func (c *Client) setOnline(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.online = on
+	c.wasOnline = c.wasOnline || on
+	c.events.send([]Event{{Online: &on}})
+}
+
+// wentOnline reports whether the stream was up since it was asked last.
+func (c *Client) wentOnline() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.wasOnline
+	c.wasOnline = false
+	return was
+}
+
+// Online reports whether the stream to the server is up.
+func (c *Client) Online() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.online
+}
