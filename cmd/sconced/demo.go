@@ -110,22 +110,22 @@ func (a *app) greetVisitor(ctx context.Context, s *server.Server, data string, a
 	if err != nil {
 		return err
 	}
-	tour(a.out, invite.Reveal())
+	tour(a.out, pathLine(), invite.Reveal())
 	return nil
 }
 
 // tour is a first quarter of an hour, in two more terminals.
-func tour(w io.Writer, link string) {
+func tour(w io.Writer, path, link string) {
 	fmt.Fprintf(w, `In a second terminal, become a person of this network, and stay:
-  export SCONCE_STORE=./me
+%s  export SCONCE_STORE=./me
   sconce join '%s'
   sconce read --follow                     Ada greets you within seconds
 
 In a third one, in the same folder. While the second one stays, it asks for no passphrase:
-  export SCONCE_STORE=./me
+%s  export SCONCE_STORE=./me
   sconce send Ada 'How are you?'           she answers, and knows what to try next
   sconce room new Lunch Ada Ben            a room of three
   sconce send Lunch 'Soup?' --expire 10m   a message that vanishes after ten minutes
   sconce help                              everything else
-`, link)
+`, path, link, path)
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
 
 	"sconce/identity"
 	"sconce/server"
@@ -72,6 +75,9 @@ func (a *app) greet(ctx context.Context, s *server.Server, data string) error {
   data    %s
 
 `, s.Network(), s.URL(), data)
+	if line := pathLine(); line != "" {
+		fmt.Fprintf(a.out, "In every other terminal, first:\n%s\n", line)
+	}
 	a.showInvite(first)
 	fmt.Fprintf(a.out, `
 Then, to try it by yourself:
@@ -80,6 +86,23 @@ Then, to try it by yourself:
   sconce help
 `, data)
 	return nil
+}
+
+// pathLine gives the line to type before "sconce" is found, where it is not:
+// whoever runs a build from its folder has not installed anything.
+func pathLine() string {
+	if _, err := exec.LookPath("sconce"); err == nil {
+		return ""
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	dir := filepath.Dir(self)
+	if _, err := os.Stat(filepath.Join(dir, "sconce")); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("  export PATH=\"%s:$PATH\"\n", dir)
 }
 
 // showInvite shows an invite with its secret: the one place that does.
