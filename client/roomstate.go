@@ -294,3 +294,25 @@ func (c *Client) alarm(b *batch, r *roomState, format string, args ...any) {
 	c.saveRoom(b, r)
 	c.roomEvent(b, r)
 }
+
+// Dismiss takes note of a room's alarm: the person has looked into it, and goes
+// on. A room that stood still because a rule was broken is joined again.
+func (c *Client) Dismiss(id string) error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	r, err := c.findRoom(id)
+	if err != nil {
+		return err
+	}
+	if r.Alarm == "" && !r.Broken {
+		return errors.New("there is no alarm in this room")
+	}
+	r.Alarm, r.Broken = "", false
+	b := c.batch()
+	c.saveRoom(b, r)
+	c.roomEvent(b, r)
+	c.kick()
+	return b.apply()
+}

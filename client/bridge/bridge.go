@@ -168,7 +168,7 @@ func Methods() []Description {
 
 var methods = []served{
 	Me, Rename, People, Safety, MarkVerified,
-	Rooms, Room, NewRoom, DirectRoom, AddPeople, RemovePerson, Leave, SetRoom,
+	Rooms, Room, NewRoom, DirectRoom, AddPeople, RemovePerson, Leave, Dismiss, SetRoom,
 	Messages, Send, React, Unreact, Edit, Delete, View,
 	Devices, Approve, RemoveDevice,
 	Sync,

@@ -69,6 +69,12 @@ var Leave = Method[RoomParams, None]{"leave", func(ctx context.Context, c *clien
 	return None{}, c.Leave(ctx, p.Room)
 }}
 
+// Dismiss takes note of a room's alarm: the person has looked into it and goes
+// on. A room that stood still because of it is joined again.
+var Dismiss = Method[RoomParams, None]{"dismiss", func(_ context.Context, c *client.Client, p RoomParams) (None, error) {
+	return None{}, c.Dismiss(p.Room)
+}}
+
 // SetRoomParams is what [SetRoom] takes. What is absent stays as it is.
 type SetRoomParams struct {
 	Room        string  `json:"room"`

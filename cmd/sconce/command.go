@@ -36,6 +36,7 @@ func init() {
 		{"room add", roomAddUsage, roomAdd},
 		{"room remove", roomRemoveUsage, roomRemove},
 		{"room leave", roomLeaveUsage, roomLeave},
+		{"room dismiss", roomDismissUsage, roomDismiss},
 		{"room set", roomSetUsage, roomSet},
 		{"send", sendUsage, send},
 		{"read", readUsage, read},

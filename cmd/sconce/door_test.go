@@ -138,6 +138,7 @@ func TestCommandsDoWhatTheirWordsSay(t *testing.T) {
 		"room add Team bob":                  `addPeople {"room":"aaaa0000","users":["u2"]}`,
 		"room remove Team Carol":             `removePerson {"room":"aaaa0000","user":"u3"}`,
 		"room leave Team":                    `leave {"room":"aaaa0000"}`,
+		"room dismiss Team":                  `dismiss {"room":"aaaa0000"}`,
 		"room set Team --burn 1m":            `setRoom {"room":"aaaa0000","burn":60}`,
 		"room set Team --expire off --name=": `setRoom {"room":"aaaa0000","name":"","expire":0}`,
 		"verify carol --unmark":              `markVerified {"user":"u3","verified":false}|safety {"user":"u3"}`,

@@ -73,6 +73,7 @@ var examples = map[string]example{
 	"addPeople":    {bridge.AddPeopleParams{Room: team, Users: []string{bob}}, done, asks(forbidden)},
 	"removePerson": {bridge.RemovePersonParams{Room: team, User: bob}, done, asks(forbidden)},
 	"leave":        {bridge.RoomParams{Room: team}, done, asks()},
+	"dismiss":      {bridge.RoomParams{Room: team}, done, nil},
 	"setRoom":      {bridge.SetRoomParams{Room: team, Name: &name, Expire: &day}, done, asks(forbidden)},
 
 	"messages": {bridge.MessagesParams{Room: team, Limit: 1}, []client.MessageView{sent}, nil},
