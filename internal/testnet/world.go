@@ -247,7 +247,7 @@ func (w *World) send(d *Device) error {
 	if !ok {
 		return errNothing
 	}
-	draft := client.Draft{Text: fmt.Sprintf("message %d of %s", len(w.steps), d.Name)}
+	draft := client.Draft{Text: fmt.Sprintf("message %d of %s in step %d", len(w.sent), d.Name, len(w.steps))}
 	switch w.random.IntN(10) {
 	case 0:
 		draft.Expire = 30 + w.random.IntN(600)
