@@ -59,7 +59,7 @@ func skipDir(root, dir string) bool {
 		return false
 	}
 	rel = filepath.ToSlash(rel)
-	return filepath.Base(dir) == "node_modules" || slices.Contains([]string{".git", "bin", "data", "dist", "web/dist"}, rel)
+	return filepath.Base(dir) == "node_modules" || slices.Contains([]string{".git", "bin", "data", "dist", "web/dist", "web/build", "web/site"}, rel)
 }
 
 // eachText calls fn with every text file below root and its path from there.
