@@ -2,22 +2,30 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 
 	"sconce/identity"
 	"sconce/server"
+	"sconce/web"
 )
 
-const runUsage = `run --data DIR [--listen HOST:PORT] [--database DSN] [--tls-cert FILE --tls-key FILE] [--url URL] [--debug]
+const runUsage = `run --data DIR [--listen HOST:PORT] [--database DSN] [--name HOST | --tls-cert FILE --tls-key FILE] [--url URL] [--debug]
 Run a server, and make its network the first time
 
   --data DIR          the folder of everything the server keeps; made if missing
   --listen HOST:PORT  where to listen (127.0.0.1:7300); without TLS only on loopback
   --database DSN      sqlite:PATH or postgres://…; SQLite in the data folder if not given
+  --name HOST         the server's name, chat.example.org: listen on port 443, and get a certificate from
+                      Let's Encrypt, whose terms you agree to by this
+  --acme-email ADDR   where the authority may write to
+  --acme-url URL      the directory of another authority that speaks ACME
+  --acme-root FILE    PEM certificate of who signs that directory's own
   --tls-cert FILE     PEM certificate chain, read again when it changes
   --tls-key FILE      its PEM key
   --url URL           how clients reach the server, for invites: https://chat.example.org
@@ -29,6 +37,10 @@ func run(ctx context.Context, a *app, args []string) error {
 	fs.StringVar(&c.Data, "data", "", "")
 	fs.StringVar(&c.Listen, "listen", "", "")
 	fs.StringVar(&c.Database, "database", "", "")
+	fs.StringVar(&c.ACME.Name, "name", "", "")
+	fs.StringVar(&c.ACME.Email, "acme-email", "", "")
+	fs.StringVar(&c.ACME.Directory, "acme-url", "", "")
+	fs.StringVar(&c.ACME.Roots, "acme-root", "", "")
 	fs.StringVar(&c.TLSCert, "tls-cert", "", "")
 	fs.StringVar(&c.TLSKey, "tls-key", "", "")
 	fs.StringVar(&c.URL, "url", "", "")
@@ -44,6 +56,10 @@ func run(ctx context.Context, a *app, args []string) error {
 		level = slog.LevelDebug
 	}
 	c.Logger = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+	var err error
+	if c.Page, err = page(c); err != nil {
+		return err
+	}
 	s, err := server.New(ctx, c)
 	if err != nil {
 		return err
@@ -57,6 +73,19 @@ func run(ctx context.Context, a *app, args []string) error {
 		err = closing
 	}
 	return err
+}
+
+// page gives what browsers are shown, or nil where this program was built
+// without it.
+func page(c server.Config) (http.Handler, error) {
+	site, err := web.Embedded()
+	if errors.Is(err, web.ErrNotBuilt) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return site.Handler(web.Options{Door: web.Worker, Secure: c.Secure()}), nil
 }
 
 // greet tells what runs and what to do next. At the first start that is a way in.
