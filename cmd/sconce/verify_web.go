@@ -17,7 +17,7 @@ import (
 	"sconce/web"
 )
 
-const verifyWebUsage = `verify-web URL [--manifest FILE [--key KEY]... [--need N]]
+const verifyWebUsage = `verify-web URL [--manifest FILE [--key KEY]… [--need N]]
 Compare the page that a server serves with the one it should
 
 Without --manifest the page of this very program is what the server should
