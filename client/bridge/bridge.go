@@ -11,6 +11,7 @@
 package bridge
 
 //go:generate go run sconce/internal/gen/bridgedoc
+//go:generate go run sconce/internal/gen/bridgets
 
 import (
 	"bytes"
