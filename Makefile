@@ -16,8 +16,8 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/sconced (server) and bin/sconce (client)
-	$(GO) build -trimpath -o bin/ ./cmd/sconced ./cmd/sconce
+build: ## Build bin/sconced (server), bin/sconce (client) and bin/sconce-demo
+	$(GO) build -trimpath -o bin/ ./cmd/sconced ./cmd/sconce ./cmd/sconce-demo
 
 .PHONY: run
 run: build ## Build, then run a server that keeps its data in DATA (./data)
@@ -25,7 +25,7 @@ run: build ## Build, then run a server that keeps its data in DATA (./data)
 
 .PHONY: demo
 demo: build ## Build, then run a server with a few people in it to try things on
-	bin/sconced demo --data $(DATA)
+	bin/sconce-demo --data $(DATA)
 
 .PHONY: test
 test: ## Run every check and test; on Debian as root, install what they need

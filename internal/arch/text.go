@@ -70,7 +70,7 @@ func eachText(root string, fn func(path string, text []byte) error) error {
 			return vanished(err)
 		case d.IsDir() && p != root && skipDir(root, p):
 			return fs.SkipDir
-		case !d.Type().IsRegular():
+		case !d.Type().IsRegular(), d.Name() == ".git": // a file, in a further work tree
 			return nil
 		}
 		info, err := d.Info()
