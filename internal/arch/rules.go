@@ -61,8 +61,8 @@ var Rules = []Rule{
 		Why:    "duties meet only in server.go; a shared need is passed in as a small interface",
 	},
 	{
-		From: []string{"./client", "./client/bridge/...", "./client/browser/...", "./cmd/sconce-wasm"},
-		To: []string{"net/http/...", "crypto/tls/...", "crypto/x509/...",
+		From: []string{"./client", "./client/wire/...", "./client/bridge/...", "./client/browser/...", "./cmd/sconce-wasm"},
+		To: []string{"net/http/...", "crypto/tls/...", "crypto/x509/...", "github.com/coder/websocket/...",
 			"google.golang.org/protobuf/...", "github.com/golang/protobuf/...", "github.com/gogo/protobuf/..."},
 		GOOS: "js",
 		Why:  "the browser downloads this; net/http alone doubles it, and the browser has its own TLS",
