@@ -1,5 +1,5 @@
-# Everything here needs Go and nothing else; `make test` also uses PostgreSQL
-# and strace where they can be had.
+# Everything here needs Go and nothing else; `make test` also uses PostgreSQL,
+# strace and Node where they can be had, `make interop` needs Node.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -44,6 +44,10 @@ generate: ## Make the generated code again (sqlc, go generate)
 .PHONY: bench
 bench: ## Measure what is promised into docs/performance.md; QUICK=1 for a short run, ONLY=pairs for one row
 	$(GO) run ./internal/bench $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY))
+
+.PHONY: interop
+interop: ## Be in the same groups as npm ts-mls, at full length; needs Node and npm
+	SCONCE_INTEROP=full $(GO) test -count=1 -timeout 60m ./internal/interop/
 
 .PHONY: fuzz
 fuzz: ## Fuzz every decoder for FUZZTIME (30s) each
