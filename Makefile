@@ -1,5 +1,5 @@
-# Everything here needs Go and nothing else; `make test` also uses PostgreSQL,
-# strace and Node where they can be had, `make interop` needs Node.
+# Everything here needs Go, and Node for the page that browsers show; `make test`
+# also uses PostgreSQL, strace, tmux and Chromium where they can be had.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -17,7 +17,12 @@ help: ## Show this list
 
 .PHONY: build
 build: ## Build bin/sconced (server), bin/sconce (client) and bin/sconce-demo
-	$(GO) build -trimpath -o bin/ ./cmd/sconced ./cmd/sconce ./cmd/sconce-demo
+	scripts/web.sh --if-able
+	$(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/sconced ./cmd/sconce ./cmd/sconce-demo
+
+.PHONY: web
+web: ## Build the page for browsers, which the programs carry
+	scripts/web.sh
 
 .PHONY: run
 run: build ## Build, then run a server that keeps its data in DATA (./data)

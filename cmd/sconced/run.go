@@ -64,7 +64,7 @@ func run(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.greet(ctx, s, c.Data); err != nil {
+	if err := a.greet(ctx, s, c.Data, c.Page != nil); err != nil {
 		s.Close()
 		return err
 	}
@@ -89,7 +89,7 @@ func page(c server.Config) (http.Handler, error) {
 }
 
 // greet tells what runs and what to do next. At the first start that is a way in.
-func (a *app) greet(ctx context.Context, s *server.Server, data string) error {
+func (a *app) greet(ctx context.Context, s *server.Server, data string, page bool) error {
 	if !s.FirstStart() {
 		fmt.Fprintf(a.out, "network %s goes on\n  server  %s\n  data    %s\n\nInvite people with: sconced invite NAME --data %s\n",
 			s.Network(), s.URL(), data, data)
@@ -107,7 +107,7 @@ func (a *app) greet(ctx context.Context, s *server.Server, data string) error {
 	if line := pathLine(); line != "" {
 		fmt.Fprintf(a.out, "In every other terminal, first:\n%s\n", line)
 	}
-	a.showInvite(first)
+	a.showInvite(first, page)
 	fmt.Fprintf(a.out, `
 Then, to try it by yourself:
   sconced invite bob --data %s
@@ -135,8 +135,12 @@ func pathLine() string {
 }
 
 // showInvite shows an invite with its secret: the one place that does.
-func (a *app) showInvite(i identity.Invite) {
-	fmt.Fprintf(a.out, "One person can join with this invite, within 14 days:\n  sconce join '%s' --store ./alice\n", i.Reveal())
+func (a *app) showInvite(i identity.Invite, page bool) {
+	fmt.Fprintln(a.out, "One person can join with this invite, within 14 days.")
+	if page {
+		fmt.Fprintf(a.out, "In a browser, open:\n  %s\nOr in a terminal:\n", i.Reveal())
+	}
+	fmt.Fprintf(a.out, "  sconce join '%s' --store ./alice\n", i.Reveal())
 }
 
 const inviteUsage = `invite NAME --data DIR
