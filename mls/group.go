@@ -18,6 +18,7 @@ type Group struct {
 	messages   *secretTree
 	resumption []resumption      // of the last epochs, the latest last
 	updates    map[string]Secret // private keys of own pending Updates, by public key
+	sent       sentProposals     // own encrypted proposals of the epoch
 	removed    bool
 
 	unsavedMember bool
@@ -163,13 +164,12 @@ func (g *Group) Encrypt(authenticatedData, plaintext []byte) ([]byte, error) {
 	if g.public.pending.len() > 0 {
 		return nil, ErrPendingProposals
 	}
-	p := g.public
 	ac := g.frame(ContentApplication, FormatPrivateMessage, authenticatedData)
 	ac.content.application = plaintext
 	if err := g.sign(ac); err != nil {
 		return nil, err
 	}
-	m, err := protectPrivate(p.s, ac, g.messages, g.epoch.senderData, p.cfg.Padding)
+	m, err := g.protect(ac)
 	if err != nil {
 		return nil, err
 	}
@@ -197,9 +197,11 @@ func (g *Group) frame(content ContentType, format WireFormat, authenticatedData 
 	}}
 }
 
-// Propose makes a public message of one proposal. An [Update] without a leaf
-// gets a fresh one. The proposal is pending only once it has come back through
-// [Group.Process], in the order that the delivery service gave it.
+// Propose makes a message of one proposal: public, or private where
+// [Config.EncryptHandshakes] asks for it, but for a [SelfRemove], which joiners
+// must be able to read. An [Update] without a leaf gets a fresh one. The
+// proposal is pending only once it has come back through [Group.Process], in
+// the order that the delivery service gave it.
 func (g *Group) Propose(q Proposal, authenticatedData []byte) ([]byte, error) {
 	if err := g.usable(); err != nil {
 		return nil, err
@@ -212,7 +214,11 @@ func (g *Group) Propose(q Proposal, authenticatedData []byte) ([]byte, error) {
 		}
 		q = fresh
 	}
-	ac := g.frame(ContentProposal, FormatPublicMessage, authenticatedData)
+	format := FormatPublicMessage
+	if p.cfg.EncryptHandshakes && q.Type() != ProposalSelfRemove {
+		format = FormatPrivateMessage
+	}
+	ac := g.frame(ContentProposal, format, authenticatedData)
 	ac.content.proposal = q
 	v, err := p.viewOf(ac)
 	if err != nil {
@@ -227,7 +233,29 @@ func (g *Group) Propose(q Proposal, authenticatedData []byte) ([]byte, error) {
 	if err := g.sign(ac); err != nil {
 		return nil, err
 	}
-	return marshal(&Message{Format: FormatPublicMessage, public: protectPublic(p.s, ac, g.epoch.membership, p.encoded)}), nil
+	if format == FormatPublicMessage {
+		return marshal(&Message{Format: format, public: protectPublic(p.s, ac, g.epoch.membership, p.encoded)}), nil
+	}
+	m, err := g.protect(ac)
+	if err != nil {
+		return nil, err
+	}
+	g.sent.add(m, ac)
+	g.unsavedMember = true
+	return marshal(&Message{Format: format, private: m}), nil
+}
+
+// protect encrypts this member's signed content.
+func (g *Group) protect(ac *authenticatedContent) (*privateMessage, error) {
+	return protectPrivate(g.public.s, ac, g.messages, g.epoch.senderData, g.public.cfg.zeros())
+}
+
+// zeros gives how many octets of padding go after content of n octets.
+func (c *Config) zeros() func(n int) int {
+	if c.Padding == nil {
+		return nil
+	}
+	return func(n int) int { return c.Padding(n) - n }
 }
 
 // freshUpdate makes a leaf with a new encryption key and keeps the private key

@@ -44,6 +44,9 @@ func (g *Group) processPrivate(m *privateMessage, now time.Time) (Event, error) 
 		return nil, err
 	}
 	if sd.leaf == g.own {
+		if ac := g.sent.find(m); ac != nil {
+			return g.processHandshake(ac, now)
+		}
 		return nil, ErrOwnMessage
 	}
 	if g.public.tree.leaf(sd.leaf) == nil {
@@ -84,7 +87,7 @@ func (g *Group) processHandshake(ac *authenticatedContent, now time.Time) (Event
 	if err != nil {
 		return nil, err
 	}
-	return event(g.follow(t, ac))
+	return event(g.follow(t, ac, now))
 }
 
 // event makes sure that an error comes with no event, not with one that is a
@@ -98,10 +101,10 @@ func event[E Event](e E, err error) (Event, error) {
 
 // follow opens a received commit's secrets and checks that the committer has
 // the same epoch (RFC 9420, Section 12.4.2).
-func (g *Group) follow(t *transition, ac *authenticatedContent) (*StagedCommit, error) {
+func (g *Group) follow(t *transition, ac *authenticatedContent, now time.Time) (*StagedCommit, error) {
 	for _, r := range t.view.Removed {
 		if r.Leaf == g.own {
-			st := t.stage(ac).confirm(ac.auth.confirmationTag)
+			st := t.stage(ac, now).confirm(ac.auth.confirmationTag)
 			st.removed = true
 			return st, nil
 		}
@@ -119,7 +122,7 @@ func (g *Group) follow(t *transition, ac *authenticatedContent) (*StagedCommit, 
 	if err != nil {
 		return nil, err
 	}
-	st := t.stage(ac)
+	st := t.stage(ac, now)
 	joiner, epoch := s.nextEpoch(init, commitSecret, psk, st.encoded)
 	joiner.erase()
 	commitSecret.erase()
@@ -218,6 +221,7 @@ func (g *Group) eraseEpoch() {
 		private.erase()
 	}
 	g.updates = nil
+	g.sent = nil
 }
 
 // end erases all secrets.

@@ -23,9 +23,16 @@ type Config struct {
 	// Nil refuses all such Welcomes.
 	Successor func(old PreSharedKeyID, g *Group) error
 
-	// Padding gives the padded length of an application message's plaintext of
-	// n octets. Nil pads nothing.
+	// Padding gives the length to pad an encrypted message's content of n
+	// octets to. Nil pads nothing.
 	Padding func(n int) int
+
+	// EncryptHandshakes has this member send its proposals and commits as
+	// private messages, in a group whose delivery service need not see who is
+	// in it: nobody can follow such a group from outside, and a joiner needs a
+	// GroupInfo of the present epoch from a member. What others send is read
+	// either way.
+	EncryptHandshakes bool
 
 	// MaxMembers bounds the group. 0 means 16,384.
 	MaxMembers int
