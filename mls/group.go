@@ -19,10 +19,13 @@ type Group struct {
 	resumption []resumption      // of the last epochs, the latest last
 	updates    map[string]Secret // private keys of own pending Updates, by public key
 	sent       sentProposals     // own encrypted proposals of the epoch
+	exporter   *exporterTree
+	past       []*pastEpoch // the latest last
 	removed    bool
 
 	unsavedMember bool
 	deleted       []record // of secret trees that are over
+	pastRecords   []Record // that past epochs came or went
 }
 
 // resumption is the resumption PSK of an epoch that is over
@@ -73,7 +76,8 @@ func Create(cfg Config, groupID []byte, suite CipherSuite, signer Signer, caps C
 	return newGroup(p, m), nil
 }
 
-// newGroup starts the epoch's secret tree, which takes the encryption secret.
+// newGroup starts the epoch's secret tree and exporter tree, which take their
+// roots from the epoch's secrets.
 func newGroup(p *PublicGroup, m member) *Group {
 	g := &Group{public: p, member: m, unsavedMember: true}
 	g.startMessages()
@@ -82,7 +86,8 @@ func newGroup(p *PublicGroup, m member) *Group {
 
 func (g *Group) startMessages() {
 	g.messages = newSecretTree(g.public.s, g.epoch.encryption, g.public.tree.width())
-	g.epoch.encryption = nil
+	g.exporter = newExporterTree(g.public.s, g.epoch.applicationExport, g.exporter)
+	g.epoch.encryption, g.epoch.applicationExport = nil, nil
 }
 
 // Context is what the members of the present epoch agree on.

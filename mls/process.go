@@ -18,6 +18,10 @@ func (g *Group) Process(m *Message, now time.Time) (Event, error) {
 	if g.removed {
 		return nil, ErrRemoved
 	}
+	g.forgetPast(now)
+	if p := g.pastOf(m); p != nil {
+		return g.processPast(p, m.private)
+	}
 	if err := g.public.checkAddress(m); err != nil {
 		return nil, err
 	}
@@ -63,6 +67,7 @@ func (g *Group) processPrivate(m *privateMessage, now time.Time) (Event, error) 
 		consume()
 		return &ApplicationMessage{
 			Sender:            sd.leaf,
+			Credential:        g.public.tree.leaf(sd.leaf).Credential,
 			Epoch:             m.epoch,
 			Generation:        sd.generation,
 			Data:              ac.content.application,
@@ -182,7 +187,7 @@ func (g *Group) initSecret(t *transition) (Secret, error) {
 }
 
 // Merge goes on to the epoch that a staged commit opens, and erases everything
-// of the old one but its resumption PSK. A commit that removes this member
+// of the old one but its resumption PSK, and what [Config.PastEpochs] keeps. A commit that removes this member
 // ends the group for it: [Group.Removed].
 func (g *Group) Merge(s *StagedCommit) error {
 	if g.removed {
@@ -203,6 +208,7 @@ func (g *Group) Merge(s *StagedCommit) error {
 		g.resumption[0].psk.erase()
 		g.resumption = slices.Delete(g.resumption, 0, 1)
 	}
+	g.keepPast(s.at)
 	g.eraseEpoch()
 	g.public.advance(s)
 	g.member = *s.member
@@ -213,7 +219,9 @@ func (g *Group) Merge(s *StagedCommit) error {
 
 // eraseEpoch erases what belongs to one epoch alone.
 func (g *Group) eraseEpoch() {
-	g.deleted = append(g.deleted, g.messages.deletion()...)
+	if g.messages != nil { // it was not kept
+		g.deleted = append(g.deleted, g.messages.deletion()...)
+	}
 	g.member.erase()
 	g.signer.erase()
 	g.signing = nil
@@ -227,6 +235,11 @@ func (g *Group) eraseEpoch() {
 // end erases all secrets.
 func (g *Group) end() {
 	g.eraseEpoch()
+	g.exporter.erase()
+	for _, p := range g.past {
+		g.pastRecords = append(g.pastRecords, p.forget()...)
+	}
+	g.past = nil
 	for _, r := range g.resumption {
 		r.psk.erase()
 	}

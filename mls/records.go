@@ -24,6 +24,10 @@ const (
 	keyNode     = 'n' // + index: a node of the ratchet tree
 	keyProposal = 'p' // + reference: a pending proposal
 	keyMessages = 's' // + key of the secret tree's record; secret
+	keyExporter = 'x' // + index: a node of the exporter tree; secret
+
+	keyPast         = 'o' // + number: an epoch that is over; secret
+	keyPastMessages = 'q' // + number + key of its secret tree's record; secret
 )
 
 const (
@@ -119,6 +123,8 @@ type stored struct {
 	nodes         map[nodeIndex]node
 	proposals     []storedProposal
 	messages      []record
+	exporter      []record
+	past          map[uint64]*storedPast
 }
 
 type storedProposal struct {
@@ -152,6 +158,10 @@ func (s *stored) add(kind byte, key, value []byte) error {
 		s.member = value
 	case keyMessages:
 		s.messages = append(s.messages, record{key, value})
+	case keyExporter:
+		s.exporter = append(s.exporter, record{key, value})
+	case keyPast, keyPastMessages:
+		return s.addPast(kind, key, value)
 	case keyNode:
 		if len(key) != 4 {
 			return errRecord
@@ -258,7 +268,8 @@ func (g *Group) Drain() []Record {
 	for _, r := range ratchets {
 		out = append(out, Record{Key: append([]byte{keyMessages}, r.key...), Value: r.value, Secret: true})
 	}
-	return out
+	out = append(out, g.exporter.drain()...)
+	return append(out, g.drainPast()...)
 }
 
 // record of what only this member knows, but for the secret tree.
@@ -338,8 +349,16 @@ func Load(cfg Config, records iter.Seq2[[]byte, []byte]) (*Group, error) {
 	if p.tree.leaf(g.own) == nil && !g.removed {
 		return nil, fmt.Errorf("mls: the stored member's leaf %d is blank", g.own)
 	}
-	g.messages, err = parseSecretTree(p.s, p.tree.width(), s.messages)
-	return g, err
+	if g.messages, err = parseSecretTree(p.s, p.tree.width(), s.messages); err != nil {
+		return nil, err
+	}
+	if g.exporter, err = parseExporterTree(p.s, s.exporter); err != nil {
+		return nil, err
+	}
+	if g.past, err = s.pastEpochs(p.s); err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 func readGroup(r *reader, p *PublicGroup) *Group {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 )
 
 // Config is what an application adds to the protocol. The zero Config is the
@@ -33,6 +34,17 @@ type Config struct {
 	// GroupInfo of the present epoch from a member. What others send is read
 	// either way.
 	EncryptHandshakes bool
+
+	// PastEpochs is how many epochs that are over a member keeps the message
+	// keys of, for application messages that arrive after a commit they were
+	// sent before. 0 keeps none: a device that replays an ordered log meets no
+	// such messages, and what is erased cannot be stolen.
+	PastEpochs int
+
+	// PastEpochAge is how long after its end an epoch is kept at most, by the
+	// times that Process and Commit are given. 0 means that only PastEpochs
+	// bounds it.
+	PastEpochAge time.Duration
 
 	// MaxMembers bounds the group. 0 means 16,384.
 	MaxMembers int
@@ -126,7 +138,8 @@ type Event interface{ event() }
 
 // ApplicationMessage is a decrypted message whose sender is authenticated.
 type ApplicationMessage struct {
-	Sender            LeafIndex
+	Sender            LeafIndex  // in the message's epoch
+	Credential        Credential // the sender's in that epoch
 	Epoch             uint64
 	Generation        uint32 // place in the sender's ratchet
 	Data              []byte
