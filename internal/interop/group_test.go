@@ -47,7 +47,7 @@ func eachSuite(t *testing.T, story func(t *testing.T, s suite)) {
 type member interface {
 	name() string
 	// commit gives the commit and a Welcome if it adds somebody, and has gone
-	// on to the new epoch.
+	// on to the new epoch. Ours are encrypted or not as their Config says.
 	commit(list []change, encrypted bool) (message, welcome []byte)
 	join(welcome []byte)
 	process(message []byte) (data []byte)
@@ -327,6 +327,7 @@ type group struct {
 	members  []member
 	follower *mls.PublicGroup
 	made     int
+	sealed   bool // our clients made from now on encrypt their handshakes
 }
 
 // newGroup has one side or the other create a group.
@@ -361,7 +362,9 @@ func (g *group) newTheirs() *theirs {
 
 func (g *group) newOurs() *ours {
 	g.made++
-	return newOurs(g.t, fmt.Sprintf("go %d", g.made), g.suite)
+	c := newOurs(g.t, fmt.Sprintf("go %d", g.made), g.suite)
+	c.cfg.EncryptHandshakes = g.sealed
+	return c
 }
 
 // add has by add some of each side in one commit.

@@ -88,8 +88,9 @@ func TestBothSidesMixInTheSamePSK(t *testing.T) {
 
 func TestCommitsMayBeEncrypted(t *testing.T) {
 	eachSuite(t, func(t *testing.T, s suite) {
-		g := newGroup(t, s, false)
-		g.add(g.members[0], 1, 2)
+		g := newGroup(t, s, true)
+		g.sealed = true
+		g.add(g.members[0], 2, 1)
 		for _, c := range g.members {
 			g.commit(c, nil, true)
 			g.agree()
@@ -122,6 +123,7 @@ func TestBothSidesCommitInRandomTurns(t *testing.T) {
 func (g *group) turn() {
 	g.t.Helper()
 	by := g.pick()
+	g.sealed = g.rnd.IntN(3) == 0
 	switch n := len(g.members); g.rnd.IntN(8) {
 	case 0, 1:
 		if n < 12 {
