@@ -68,6 +68,8 @@ var (
 	// ErrPassphrase means that the passphrase, or another key, does not open the
 	// vault.
 	ErrPassphrase = errors.New("wrong passphrase")
+	// ErrBusy means that another program holds the store.
+	ErrBusy = errors.New("another program uses this store")
 	// ErrNoVault means that the Store holds no vault.
 	ErrNoVault = errors.New("no vault in this store")
 	// ErrVaultExists means that the Store or the Keyring is already in use.

@@ -424,6 +424,27 @@ func (v *Vault) Hint() (VaultHint, error) {
 	return ReadVaultHint(v.store)
 }
 
+// Check reports, as an error that is [ErrPassphrase], that a key does not open
+// the vault.
+func (v *Vault) Check(k VaultKey) error {
+	if err := v.ready(); err != nil {
+		return err
+	}
+	raw, err := v.store.Get(keyHeader)
+	if err != nil {
+		return fmt.Errorf("reading the vault's header: %w", err)
+	}
+	h, err := parseHeader(raw)
+	if err != nil {
+		return err
+	}
+	m, err := h.unwrap(k, v.derive)
+	if err == nil {
+		clear(m[:])
+	}
+	return err
+}
+
 // ChangePassphrase wraps the vault's key under next instead of current; a zero
 // cost is the default. It returns [ErrPassphrase] when current is wrong; a vault
 // without a passphrase takes any. A copy of the Store from before the change, or
@@ -444,11 +465,14 @@ func (v *Vault) ChangePassphrase(current, next []byte, cost PassphraseCost) erro
 	})
 }
 
-// SetPasskey makes a passkey open the vault, in the place of the one that did,
-// beside the passphrase if there is one.
-func (v *Vault) SetPasskey(hint PasskeyHint, secret []byte) error {
+// SetPasskey makes a [PasskeyKey] open the vault, in the place of the one that
+// did, beside the passphrase if there is one.
+func (v *Vault) SetPasskey(k VaultKey) error {
 	return v.rewrap(func(h *header) error {
-		w, err := wrap(v.master, PasskeyKey(hint, secret), PassphraseCost{}, v.derive)
+		if k.kind != kindPasskey {
+			return errors.New("this is not a passkey")
+		}
+		w, err := wrap(v.master, k, PassphraseCost{}, v.derive)
 		if err != nil {
 			return err
 		}

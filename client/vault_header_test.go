@@ -34,7 +34,7 @@ func TestEachWayOpensTheVaultAndNoOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := v.SetPasskey(hint, secret); err != nil {
+	if err := v.SetPasskey(client.PasskeyKey(hint, secret)); err != nil {
 		t.Fatal(err)
 	}
 	_ = v.Close()
@@ -113,7 +113,7 @@ func TestVaultKeepsItsLastWayIn(t *testing.T) {
 func TestHeaderIsAuthenticatedAsAWhole(t *testing.T) {
 	disk := clienttest.NewDisk()
 	v := create(t, disk)
-	if err := v.SetPasskey(hint, secret); err != nil {
+	if err := v.SetPasskey(client.PasskeyKey(hint, secret)); err != nil {
 		t.Fatal(err)
 	}
 	_ = v.Close()
@@ -138,7 +138,7 @@ func TestOldHeaderMovesUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := v.SetPasskey(hint, secret); err != nil {
+	if err := v.SetPasskey(client.PasskeyKey(hint, secret)); err != nil {
 		t.Fatal(err)
 	}
 	_ = v.Close()
