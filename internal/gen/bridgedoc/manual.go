@@ -25,6 +25,11 @@ gives JSON, and everything that happens is one stream of events. The same door
 serves programs on a socket or pipe, a screen in a browser's worker, and bots in
 any language.
 
+A door may have no client behind it yet: in a browser, and for "sconce app", the
+calls of the first chapter make or open one. Until then all others answer
+"locked". Elsewhere the client is open from the start, and that chapter is not
+there.
+
 ## Try it
 
 ` + "`sconce rpc`" + ` speaks it on standard input and output:

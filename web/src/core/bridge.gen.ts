@@ -10,6 +10,11 @@ export type ErrorCode =
   | "offline" // the server can't be reached; what was queued goes out later
   | "canceled" // the caller or the client ended before the call did
   | "removed" // this device is no longer one of its person's
+  | "locked" // there is no client yet, or no more: join, link, recover or unlock
+  | "wrong_passphrase" // the passphrase or passkey does not open what is stored here
+  | "unfinished" // joining, linking or recovering was begun here: do the same again
+  | "exists" // there is a device here already
+  | "busy" // another program uses what is stored here
   | "failed" // anything else; the message says what
   | "invalid" // the request breaks a rule; sending it again will not help
   | "unauthenticated" // no valid login
@@ -24,6 +29,39 @@ export type ErrorCode =
 
 /** Methods is every call, by its name: what it takes and what it gives. */
 export interface Methods {
+  /** State tells how the door stands: whether anything is stored here, and how it is opened. */
+  state: { params: Record<never, never>; result: DoorView };
+  /** Invite reads an invite without telling anybody, so that a screen can greet. Whether it was
+   * used already only joining shows. */
+  invite: { params: InviteParams; result: InviteView };
+  /** Join makes a new person with this as their first device. Where it was interrupted, the same
+   * call with the same invite finishes it. */
+  join: { params: JoinParams; result: JoinResult };
+  /** Link makes this a further device of a person. While it waits, an event link tells the code to
+   * show, which a device that is in already approves. */
+  link: { params: LinkParams; result: EnterResult };
+  /** Recover makes this the one device of a person who has lost theirs. All that they had are shut
+   * out; rooms and memberships stay. */
+  recover: { params: RecoverParams; result: EnterResult };
+  /** Cancel ends a join, link or recover under way. What it saved stays, and the same call goes on
+   * with it. */
+  cancel: { params: Record<never, never>; result: Record<never, never> };
+  /** Unlock opens the client that is stored here, and runs it. Where it is open already, the call
+   * succeeds if the key would have opened it. */
+  unlock: { params: UnlockParams; result: EnterResult };
+  /** Lock closes the client, and forgets what opened it. */
+  lock: { params: Record<never, never>; result: Record<never, never> };
+  /** Forget takes away all that is stored of this device here: it can't be brought back. The
+   * person's other devices, and the list of them, do not change. */
+  forget: { params: ForgetParams; result: Record<never, never> };
+  /** Passkey makes a passkey open this device from now on, in the place of the one that did, or
+   * none any more. */
+  passkey: { params: PasskeyParams; result: Record<never, never> };
+  /** ChangePassphrase changes the passphrase of this device, or gives it one. */
+  changePassphrase: { params: ChangePassphraseParams; result: Record<never, never> };
+  /** Handover gives what opens this device again without asking its person, for a tab that takes
+   * over from this one. Whoever locks drops it everywhere. */
+  handover: { params: Record<never, never>; result: HandoverResult };
   /** Me tells who this device and its person are. */
   me: { params: Record<never, never>; result: Me };
   /** Rename changes the name under which the directory lists this person. */
@@ -82,6 +120,114 @@ export interface Methods {
   /** Sync talks with the server until nothing is left to send or to fetch. A client that runs does
    * so by itself; the call returns when it is done. */
   sync: { params: Record<never, never>; result: Record<never, never> };
+}
+
+/** DoorView is how a door stands, and what it belongs to. */
+export interface DoorView {
+  readonly state: Phase;
+  /** Passkey says how to ask for the passkey that opens what is stored here, if there is one. */
+  readonly passkey?: PasskeyView;
+  /** a passphrase opens it */
+  readonly passphrase?: boolean;
+  /** what is stored survives the program */
+  readonly persistent: boolean;
+  readonly version: string;
+  /** hash of what runs */
+  readonly build: string;
+  /** browser or native */
+  readonly kind: string;
+}
+
+/** InviteParams is what Invite takes. */
+export interface InviteParams {
+  /** the link that was sent */
+  readonly code: string;
+}
+
+/** InviteView is what an invite says. */
+export interface InviteView {
+  readonly valid: boolean;
+  readonly server?: string;
+  readonly network?: string;
+  /** why it is not valid */
+  readonly problem?: string;
+}
+
+/** JoinParams is what Join takes. What opens the device later is a passphrase, a passkey, or either
+ * of both. */
+export interface JoinParams {
+  readonly invite: string;
+  /** what others see */
+  readonly name: string;
+  /** what this person calls the device */
+  readonly deviceName: string;
+  readonly passphrase?: string;
+  readonly passkey?: PasskeySecret;
+}
+
+/** JoinResult is what Join gives. */
+export interface JoinResult {
+  readonly me: Me;
+  /** to be shown once: nothing keeps it */
+  readonly recovery: string;
+}
+
+/** LinkParams is what Link takes. */
+export interface LinkParams {
+  /** Me.address on a device that is in already */
+  readonly address: string;
+  readonly deviceName: string;
+  readonly passphrase?: string;
+  readonly passkey?: PasskeySecret;
+}
+
+/** EnterResult is what Link, Recover and Unlock give. */
+export interface EnterResult {
+  readonly me: Me;
+}
+
+/** RecoverParams is what Recover takes. */
+export interface RecoverParams {
+  /** the recovery key */
+  readonly recovery: string;
+  /** of any device one had, or an invite of the network, or https://SERVER/#NETWORK */
+  readonly address: string;
+  readonly deviceName: string;
+  readonly passphrase?: string;
+  readonly passkey?: PasskeySecret;
+}
+
+/** UnlockParams is what Unlock takes: one of these. */
+export interface UnlockParams {
+  readonly passphrase?: string;
+  readonly passkey?: PasskeySecret;
+  /** of handover */
+  readonly token?: string;
+}
+
+/** ForgetParams is what Forget takes. */
+export interface ForgetParams {
+  /** when given, it must be the one */
+  readonly passphrase?: string;
+}
+
+/** PasskeyParams is what Passkey takes: one of these. */
+export interface PasskeyParams {
+  readonly add?: PasskeySecret;
+  readonly remove?: boolean;
+}
+
+/** ChangePassphraseParams is what ChangePassphrase takes. */
+export interface ChangePassphraseParams {
+  /** absent where only a passkey opens this device */
+  readonly old?: string;
+  readonly new: string;
+}
+
+/** HandoverResult is what Handover gives. */
+export interface HandoverResult {
+  /** for unlock; to be kept in memory alone */
+  readonly token: string;
 }
 
 /** Me is this device and its person. */
@@ -375,6 +521,26 @@ export interface Event {
   readonly problem?: string;
 }
 
+/** Phase is how far a door is from having a client behind it. */
+export type Phase = "new" | "unfinished" | "locked" | "open";
+
+/** PasskeyView is what an authenticator is asked with, in base64url. */
+export interface PasskeyView {
+  readonly credential: string;
+  /** for the PRF extension */
+  readonly salt: string;
+}
+
+/** PasskeySecret is what an authenticator gave for a passkey. */
+export interface PasskeySecret {
+  /** base64url; not needed to unlock */
+  readonly credential?: string;
+  /** that it was asked with, base64url of 32 bytes; not needed to unlock */
+  readonly salt?: string;
+  /** of the PRF extension, base64url of 32 bytes */
+  readonly secret: string;
+}
+
 /** Trust is what this person knows of another's identity. */
 export type Trust = "unverified" | "verified" | "changed";
 
@@ -479,22 +645,6 @@ export interface Settings {
   readonly idleLock: number;
 }
 
-/** DoorView is how a door stands, and what it belongs to. */
-export interface DoorView {
-  readonly state: Phase;
-  /** Passkey says how to ask for the passkey that opens what is stored here, if there is one. */
-  readonly passkey?: PasskeyView;
-  /** a passphrase opens it */
-  readonly passphrase?: boolean;
-  /** what is stored survives the program */
-  readonly persistent: boolean;
-  readonly version: string;
-  /** hash of what runs */
-  readonly build: string;
-  /** browser or native */
-  readonly kind: string;
-}
-
 /** LinkEvent is the code that a new device shows, for one that is in already to approve it. */
 export interface LinkEvent {
   readonly code: string;
@@ -506,13 +656,3 @@ export type Happening = "started" | "added" | "removed" | "left" | "joined" | "d
 
 /** Reach says whether a device has its server. */
 export type Reach = "online" | "connecting" | "offline";
-
-/** Phase is how far a door is from having a client behind it. */
-export type Phase = "new" | "unfinished" | "locked" | "open";
-
-/** PasskeyView is what an authenticator is asked with, in base64url. */
-export interface PasskeyView {
-  readonly credential: string;
-  /** for the PRF extension */
-  readonly salt: string;
-}
