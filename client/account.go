@@ -41,6 +41,12 @@ func Join(ctx context.Context, cfg Config, invite identity.Invite, name, deviceN
 	return c, recovery, nil
 }
 
+// Begun reports whether a vault holds a device, or one whose making was begun.
+func Begun(v *Vault) (bool, error) {
+	raw, err := v.Get([]byte{prefixDevice})
+	return raw != nil, err
+}
+
 // prepareJoin makes the device and saves it before anything leaves, or picks
 // up what an interrupted join saved.
 func (c *Client) prepareJoin(ctx context.Context, invite identity.Invite, name, deviceName string) (*identity.RecoveryKey, error) {
