@@ -114,9 +114,10 @@ type opened struct {
 
 const never = math.MaxInt64
 
-// batch is what one transaction writes.
+// batch is what one transaction writes, or one record of the tape.
 type batch struct {
 	now   int64
+	taped bool  // it is on the tape, and no Change is in it
 	ops   []*op // all that are in it
 	plans []*plan
 	keys  map[[32]byte]*op
