@@ -159,6 +159,8 @@ func (j *Journal) apply(b *batch) {
 	for _, p := range b.plans {
 		j.applyPlan(p, b.taped)
 	}
+	j.begin()
+	defer j.end()
 	for _, o := range b.ops {
 		o.answer(j, o.place, nil)
 	}

@@ -97,6 +97,8 @@ type Journal struct {
 	degraded atomic.Bool // the last transaction found the database unavailable
 	swept    []byte      // how far the sweep of remembered appends has come; Expire's alone
 
+	begin, end func() // see OnBatch
+
 	fault func(step string) error // tests: what happens between the steps of a transaction
 }
 
@@ -113,6 +115,7 @@ func Open(ctx context.Context, database *sqldb.DB, clock duty.Clock, log *slog.L
 		db: database, read: db.New(database.Read), clock: clock, log: log, stmts: stmts,
 		ops: make(chan *op, maxWaiting), clears: make(chan chan error), stopped: make(chan struct{}),
 		logs: map[api.LogID]*Log{}, idle: list.New(), recent: map[[32]byte]Place{},
+		begin: func() {}, end: func() {},
 	}
 	if j.tape, err = database.Tape(); err != nil {
 		return nil, err
@@ -201,38 +204,78 @@ func (j *Journal) Write(ctx context.Context, w *Write) (Place, error) {
 	return Place{}, unavailable("the room is very busy: try again")
 }
 
+// Begin is Write for who does not wait. done is called once, often by the
+// committer, which nothing may hold up.
+func (j *Journal) Begin(ctx context.Context, w *Write, done func(Place, error)) {
+	j.submit(ctx, w, func(at Place, err error) {
+		if errors.Is(err, errBehind) {
+			go func() { done(j.Write(context.WithoutCancel(ctx), w)) }()
+			return
+		}
+		done(at, err)
+	})
+}
+
 func (j *Journal) try(ctx context.Context, w *Write) (Place, error) {
-	o, err := j.newOp(ctx, w)
+	type result struct {
+		at  Place
+		err error
+	}
+	done := make(chan result, 1)
+	j.submit(ctx, w, func(at Place, err error) { done <- result{at, err} })
+	select {
+	case r := <-done:
+		return r.at, r.err
+	case <-ctx.Done():
+		return Place{}, ctx.Err() // it may yet be written; a repeat will tell
+	}
+}
+
+// submit gives a write to the committer, who calls done.
+func (j *Journal) submit(ctx context.Context, w *Write, done func(Place, error)) {
+	o, err := j.newOp(ctx, w, done)
 	if err != nil {
-		return Place{}, err
+		done(Place{}, err)
+		return
 	}
 	select {
 	case j.ops <- o:
 	case <-ctx.Done():
-		o.release(j)
-		return Place{}, ctx.Err()
+		o.answer(j, Place{}, ctx.Err())
+		return
 	case <-j.stopped:
-		o.release(j)
-		return Place{}, errStopped()
+		o.answer(j, Place{}, errStopped())
+		return
 	}
 	select {
-	case <-o.done:
-		return o.place, o.err
-	case <-ctx.Done():
-		return Place{}, ctx.Err() // it may yet be written; a repeat will tell
-	case <-j.stopped:
+	case <-j.stopped: // perhaps before it saw the operation
+		j.turnAway()
+	default:
+	}
+}
+
+// turnAway answers what came too late.
+func (j *Journal) turnAway() {
+	for {
 		select {
-		case <-o.done:
-			return o.place, o.err
+		case o := <-j.ops:
+			o.answer(j, Place{}, errStopped())
 		default:
-			return Place{}, errStopped()
+			return
 		}
 	}
 }
 
+// OnBatch has begin called before a batch is answered and pushed, and end after.
+// It is called before the journal runs.
+func (j *Journal) OnBatch(begin, end func()) { j.begin, j.end = begin, end }
+
 // Run is the committer. It returns when ctx ends and what waited is answered.
 func (j *Journal) Run(ctx context.Context) {
-	defer close(j.stopped)
+	defer func() {
+		close(j.stopped)
+		j.turnAway()
+	}()
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	work := context.WithoutCancel(ctx) // a transaction is ended, not broken off

@@ -28,9 +28,14 @@ func TestWhatWasAnsweredOutlivesACrash(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			db := sqldbtest.SQLite(t)
-			var f fault
-			r := start(t, db, f.at)
-			f.arm(tt.step)
+			crash := make(chan struct{})
+			r := start(t, db, func(step string) error {
+				if step != tt.step {
+					return nil
+				}
+				<-crash
+				return errBroken
+			})
 			room := r.room(t, 2)
 			var want []string
 			var said []*journal.Write
@@ -53,6 +58,7 @@ func TestWhatWasAnsweredOutlivesACrash(t *testing.T) {
 			if err := r.LetGo(); err != nil {
 				t.Fatal(err)
 			}
+			close(crash)
 			r.stop()
 
 			r = start(t, db, nil)
