@@ -153,6 +153,8 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		Registry: s.registry, Auth: s.devices, Delivery: s.delivery, Clock: c.Clock, Logger: c.Logger,
 	})
 
+	s.delivery.OnBatch(s.stream.Hold, s.stream.Release)
+
 	// A removed device first goes silent, then loses what others could reach it
 	// by, then its rooms.
 	s.devices.OnRemoved(s.stream.CloseDevice)
