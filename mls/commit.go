@@ -136,6 +136,9 @@ type commitMaker struct {
 }
 
 func (m *commitMaker) make() (*StagedCommit, error) {
+	if err := m.from.checkSafeAAD(m.data); err != nil {
+		return nil, err
+	}
 	m.view.AuthenticatedData = m.data
 	if err := m.makePath(); err != nil {
 		return nil, err

@@ -184,6 +184,9 @@ func (g *Group) Encrypt(authenticatedData, plaintext []byte) ([]byte, error) {
 // sign signs content for the present epoch. Reading an Ed25519 key costs as
 // much as signing with it, hence once.
 func (g *Group) sign(ac *authenticatedContent) (err error) {
+	if err := g.public.checkSafeAAD(ac.content.authenticatedData); err != nil {
+		return err
+	}
 	if g.signing == nil {
 		if g.signing, err = g.public.s.sig.signingKey(g.signer); err != nil {
 			return err

@@ -37,6 +37,7 @@ type KeyPackageOptions struct {
 	Capabilities   Capabilities // the zero value means [DefaultCapabilities]
 	LeafExtensions Extensions
 	Extensions     Extensions
+	LastResort     bool // it may be used more than once, when all others are gone
 }
 
 // KeyPackageSecrets are the private keys of a KeyPackage. Init must be erased
@@ -67,7 +68,7 @@ func DefaultCapabilities() Capabilities {
 		Versions:     []uint16{versionMLS10},
 		CipherSuites: Suites(),
 		Extensions:   []ExtensionType{ExtensionAppDataDictionary},
-		Proposals:    []ProposalType{ProposalAppDataUpdate, ProposalSelfRemove},
+		Proposals:    []ProposalType{ProposalAppDataUpdate, ProposalAppEphemeral, ProposalSelfRemove},
 		Credentials:  []CredentialType{CredentialBasic, CredentialDevice},
 	}
 }
@@ -98,6 +99,11 @@ func NewKeyPackage(suite CipherSuite, signer Signer, o KeyPackageOptions) (*KeyP
 		return nil, nil, err
 	}
 	kp := &KeyPackage{Version: versionMLS10, CipherSuite: suite, InitKey: initPublic, Leaf: leaf, Extensions: o.Extensions}
+	if o.LastResort {
+		if kp.Extensions, err = withLastResort(kp.Extensions); err != nil {
+			return nil, nil, err
+		}
+	}
 	if err := kp.sign(s, signer.Private); err != nil {
 		return nil, nil, fmt.Errorf("signing key package: %w", err)
 	}

@@ -85,6 +85,17 @@ type Rules interface {
 	Proposal(p *ProposalView) error
 }
 
+// EphemeralRules are [Rules] with components that understand [AppEphemeral].
+// Without them it is refused.
+type EphemeralRules interface {
+	Rules
+
+	// AppEphemeral judges what a component is told. An error makes the proposal
+	// invalid: so must it be for a component that is not known. What all members
+	// are told stands in [CommitView.Proposals], in order.
+	AppEphemeral(c ComponentID, data []byte) error
+}
+
 // ProposalView is a proposal whose sender is authenticated.
 type ProposalView struct {
 	Proposal          Proposal
