@@ -69,6 +69,9 @@ func JoinExternal(cfg Config, gi *GroupInfo, tree []byte, signer Signer, o Exter
 		Capabilities: o.Capabilities.orDefault(),
 		Extensions:   o.LeafExtensions,
 	}
+	if !cfg.NoGREASE {
+		template.Capabilities = template.Capabilities.withGREASE()
+	}
 	l, err := j.choose(&ExternalInit{KEMOutput: kemOutput}, template, o)
 	if err != nil {
 		return nil, err

@@ -46,6 +46,10 @@ type Config struct {
 	// bounds it.
 	PastEpochAge time.Duration
 
+	// NoGREASE leaves out of leaves and GroupInfos the meaningless values that
+	// keep other implementations tolerant (RFC 9420, Section 13.5).
+	NoGREASE bool
+
 	// MaxMembers bounds the group. 0 means 16,384.
 	MaxMembers int
 
