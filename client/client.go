@@ -68,6 +68,16 @@ var ErrRemoved = errors.New("this device was removed by another device of yours;
 // store and not finished.
 var ErrUnfinished = errors.New("joining was begun in this store and not finished: give the same join, link or recover again")
 
+// ErrNoDevice means that no device was begun in this store.
+var ErrNoDevice = errors.New("there is no device in this store yet: begin with join, link or recover")
+
+// Begun reports whether a device was begun in a vault that no client owns: what
+// is in it then is worth keeping.
+func Begun(v *Vault) (bool, error) {
+	raw, err := v.Get([]byte{prefixDevice})
+	return raw != nil, err
+}
+
 // Open opens the client of a vault in which a device was made before.
 func Open(cfg Config) (*Client, error) {
 	cfg.fill()
@@ -77,7 +87,7 @@ func Open(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("reading device: %w", err)
 	}
 	if raw == nil {
-		return nil, errors.New("there is no device in this store yet: begin with join, link or recover")
+		return nil, ErrNoDevice
 	}
 	if err := decodeRecord(raw, &c.device); err != nil {
 		return nil, fmt.Errorf("reading device: %w", err)
