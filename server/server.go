@@ -165,6 +165,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	s.devices.Register(s.registry)
 	s.keys.Register(s.registry)
 	s.delivery.Register(s.registry)
+	s.stream.Register(s.registry)
 	return nil
 }
 
