@@ -42,6 +42,7 @@ type Client struct {
 	log       *slog.Logger
 	turn      chan struct{} // holds a token while nobody has the network's turn
 	wake      chan struct{} // tells Run that there is work
+	timed     chan struct{} // tells Run that something with a timer changed
 	rules     mls.Rules     // the room's, which ask knownLog
 	events    events
 
@@ -68,6 +69,16 @@ var ErrRemoved = errors.New("this device was removed by another device of yours;
 // store and not finished.
 var ErrUnfinished = errors.New("joining was begun in this store and not finished: give the same join, link or recover again")
 
+// ErrNoDevice means that no device was begun in this store.
+var ErrNoDevice = errors.New("there is no device in this store yet: begin with join, link or recover")
+
+// Begun reports whether a device was begun in a vault that no client owns: what
+// is in it then is worth keeping.
+func Begun(v *Vault) (bool, error) {
+	raw, err := v.Get([]byte{prefixDevice})
+	return raw != nil, err
+}
+
 // Open opens the client of a vault in which a device was made before.
 func Open(cfg Config) (*Client, error) {
 	cfg.fill()
@@ -77,7 +88,7 @@ func Open(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("reading device: %w", err)
 	}
 	if raw == nil {
-		return nil, errors.New("there is no device in this store yet: begin with join, link or recover")
+		return nil, ErrNoDevice
 	}
 	if err := decodeRecord(raw, &c.device); err != nil {
 		return nil, fmt.Errorf("reading device: %w", err)
@@ -94,7 +105,7 @@ func Open(cfg Config) (*Client, error) {
 func newClient(cfg Config) *Client {
 	c := &Client{
 		transport: cfg.Transport, clock: cfg.Clock, log: cfg.Log, vault: cfg.Vault,
-		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), timed: make(chan struct{}, 1),
 		logs: map[identity.UserID]*identity.Log{}, people: map[identity.UserID]*personRecord{},
 		rooms: map[room.ID]*roomState{},
 	}
@@ -232,6 +243,12 @@ func (b *batch) apply() error {
 		if err := b.c.vault.Apply(b.puts); err != nil {
 			b.c.broken = fmt.Errorf("saving: %w", err)
 			return b.c.broken
+		}
+	}
+	if b.timely {
+		select {
+		case b.c.timed <- struct{}{}:
+		default:
 		}
 	}
 	for _, r := range b.rooms {

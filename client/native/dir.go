@@ -22,6 +22,12 @@ const (
 // makes the folder readable for its owner alone. Closing the vault releases the
 // folder.
 func CreateDir(dir string, passphrase []byte, opts client.VaultOptions) (*client.Vault, error) {
+	return createDir(dir, func(s *Store, k *Keyring) (*client.Vault, error) {
+		return client.CreateVault(s, k, passphrase, opts)
+	})
+}
+
+func createDir(dir string, create func(*Store, *Keyring) (*client.Vault, error)) (*client.Vault, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("creating store: %w", err)
 	}
@@ -41,9 +47,7 @@ func CreateDir(dir string, passphrase []byte, opts client.VaultOptions) (*client
 	if err := syncDir(filepath.Dir(filepath.Clean(dir))); err != nil {
 		return nil, fmt.Errorf("creating store: %w", err)
 	}
-	return withDir(dir, func(s *Store, k *Keyring) (*client.Vault, error) {
-		return client.CreateVault(s, k, passphrase, opts)
-	})
+	return withDir(dir, create)
 }
 
 // OpenDir opens the vault that CreateDir made in dir. Besides the errors of

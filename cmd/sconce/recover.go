@@ -2,10 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
-	"strings"
 
 	"sconce/client"
+	"sconce/client/bridge"
 	"sconce/client/native"
 	"sconce/identity"
 )
@@ -24,7 +23,7 @@ func recoverDevice(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	server, network, err := parsePlace(args[0])
+	server, network, err := bridge.ParsePlace(args[0])
 	if err != nil {
 		return err
 	}
@@ -40,30 +39,6 @@ func recoverDevice(ctx context.Context, a *app, args []string) error {
 		a.showMe(c.Me())
 		return c, nil
 	})
-}
-
-// parsePlace reads where a network is from whatever a person kept of it.
-func parsePlace(s string) (server string, network identity.NetworkID, err error) {
-	s = strings.TrimSpace(s)
-	if at, err := identity.ParseAddress(s); err == nil {
-		return at.Server, at.Network, nil
-	}
-	if invite, err := identity.ParseInvite(s); err == nil {
-		return invite.Server, invite.Network, nil
-	}
-	server, id, ok := strings.Cut(s, "/#")
-	if !ok {
-		return "", network, errors.New("the address is not complete: it needs the network after /#, as in https://chat.example.org/#NETWORK")
-	}
-	if network, err = identity.ParseNetworkID(id); err != nil {
-		return "", network, errors.New("what follows the # is not the id of a network")
-	}
-	// The rules for a server's address are ParseAddress's.
-	whole := identity.Address{Server: server, Network: network}
-	if _, err := identity.ParseAddress(whole.String()); err != nil {
-		return "", network, err
-	}
-	return server, network, nil
 }
 
 // askRecovery asks for the key without showing it, or reads it from a pipe.

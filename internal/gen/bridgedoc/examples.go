@@ -53,17 +53,36 @@ var (
 		ID: hello, Room: team, Seq: 12, Sender: alice, Name: "Alice", Mine: true, Time: noon, State: client.Sent, Kind: "text",
 		Text: "Lunch?", Reactions: []client.ReactionView{{Emoji: "👍", By: []string{bob}}},
 	}
+	aliceOnPhone = client.Me{User: alice, Name: "Alice", Device: phone, DeviceName: "phone", Network: "f7yq…",
+		Server: "https://chat.example.org", Address: "https://chat.example.org/#device1.f7yq….acx7…"}
 	done = bridge.None{}
 	name = "Team 2"
 	day  = 24 * 60 * 60
 )
 
 var examples = map[string]example{
-	"me": {done, client.Me{User: alice, Name: "Alice", Device: phone, DeviceName: "phone", Network: "f7yq…",
-		Server: "https://chat.example.org", Address: "https://chat.example.org/#device1.f7yq….acx7…"}, nil},
+	"state": {done, client.DoorView{State: client.PhaseLocked, Passphrase: true, Passkey: &client.PasskeyView{Credential: "bYz8…", Salt: "0Q1k…"},
+		Persistent: true, Version: "0.2.0", Build: "9f3c…", Kind: "browser"}, []bridge.Code{bridge.Busy}},
+	"invite": {bridge.InviteParams{Code: "https://chat.example.org/#1.f7yq….2bqz…"},
+		bridge.InviteView{Valid: true, Server: "https://chat.example.org", Network: "f7yq…"}, nil},
+	"join": {bridge.JoinParams{Invite: "https://chat.example.org/#1.f7yq….2bqz…", Name: "Alice", DeviceName: "phone", Passphrase: "correct horse battery"},
+		bridge.JoinResult{Me: aliceOnPhone, Recovery: "SR1-7KQ2M-…"}, asks(bridge.Exists, bridge.Busy, bridge.WrongKey, bridge.Code(api.NotFound), bridge.Code(api.Conflict))},
+	"link": {bridge.LinkParams{Address: "https://chat.example.org/#device1.f7yq….acx7…", DeviceName: "laptop", Passphrase: "correct horse battery"},
+		bridge.EnterResult{Me: aliceOnPhone}, asks(bridge.Exists, bridge.Busy, bridge.WrongKey, bridge.Canceled)},
+	"recover": {bridge.RecoverParams{Recovery: "SR1-7KQ2M-…", Address: "https://chat.example.org/#f7yq…", DeviceName: "phone", Passphrase: "correct horse battery"},
+		bridge.EnterResult{Me: aliceOnPhone}, asks(bridge.Exists, bridge.Busy, bridge.WrongKey, bridge.Code(api.NotFound))},
+	"cancel":           {done, done, nil},
+	"unlock":           {bridge.UnlockParams{Passphrase: "correct horse battery"}, bridge.EnterResult{Me: aliceOnPhone}, []bridge.Code{bridge.WrongKey, bridge.Unfinished, bridge.Busy}},
+	"lock":             {done, done, nil},
+	"forget":           {bridge.ForgetParams{Passphrase: "correct horse battery"}, done, []bridge.Code{bridge.WrongKey, bridge.Busy}},
+	"passkey":          {bridge.PasskeyParams{Add: &bridge.PasskeySecret{Credential: "bYz8…", Salt: "0Q1k…", Secret: "h2Vn…"}}, done, nil},
+	"changePassphrase": {bridge.ChangePassphraseParams{Old: "correct horse battery", New: "another one"}, done, []bridge.Code{bridge.WrongKey}},
+	"handover":         {done, bridge.HandoverResult{Token: "Xk3f…"}, nil},
+
+	"me":           {done, aliceOnPhone, nil},
 	"rename":       {bridge.RenameParams{Name: "Alice B."}, done, asks(bridge.Code(api.Conflict))},
 	"people":       {bridge.PeopleParams{Query: "bo"}, []client.PersonView{{User: bob, Name: "Bob", Trust: client.Unverified, Devices: 1}}, []bridge.Code{limited}},
-	"safety":       {bridge.SafetyParams{User: bob}, client.SafetyView{User: bob, Name: "Bob", Number: "20391 55012 …", Trust: client.Unverified}, asks()},
+	"safety":       {bridge.SafetyParams{User: bob}, client.SafetyView{User: bob, Name: "Bob", Number: "20391 55012 …", QR: "ATvq…", Trust: client.Unverified}, asks()},
 	"markVerified": {bridge.MarkVerifiedParams{User: bob, Verified: true}, done, asks()},
 
 	"rooms":        {done, []client.RoomView{teamRoom}, nil},

@@ -1,4 +1,6 @@
-package main
+// Package gosource reads what the generators need of Go's source beside what
+// reflection tells them: comments, and the constants of a type. Begin with [Read].
+package gosource
 
 import (
 	"fmt"
@@ -12,25 +14,27 @@ import (
 	"strings"
 )
 
-// comments is what the source says about the things of one package.
-type comments struct {
-	methods map[string]method            // by name on the wire
-	types   map[string]string            // doc comments
-	fields  map[string]map[string]string // by type and field
-	codes   []code                       // constants of type Code
-	enums   map[string][]string          // constants of other types, by type
+// Package is what the source says about the things of one package.
+type Package struct {
+	Methods map[string]Method            // by name on the wire
+	Types   map[string]string            // doc comments
+	Fields  map[string]map[string]string // by type and field
+	Codes   []Code                       // constants of type Code
+	Enums   map[string][]string          // constants of other types, by type
 }
 
-type method struct {
-	doc  string
-	file string // its chapter
+// Method is a call of the bridge as it is declared.
+type Method struct {
+	Doc  string
+	File string // its chapter
 }
 
-type code struct{ name, doc string }
+// Code is an error code.
+type Code struct{ Name, Doc string }
 
-// readComments parses the package in a folder, without its tests.
-func readComments(dir string) (*comments, error) {
-	c := &comments{methods: map[string]method{}, types: map[string]string{}, fields: map[string]map[string]string{}, enums: map[string][]string{}}
+// Read parses the package in a folder, without its tests.
+func Read(dir string) (*Package, error) {
+	c := &Package{Methods: map[string]Method{}, Types: map[string]string{}, Fields: map[string]map[string]string{}, Enums: map[string][]string{}}
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return nil, err
@@ -55,7 +59,7 @@ func readComments(dir string) (*comments, error) {
 	return c, nil
 }
 
-func (c *comments) take(d *ast.GenDecl, file string) {
+func (c *Package) take(d *ast.GenDecl, file string) {
 	for _, spec := range d.Specs {
 		switch s := spec.(type) {
 		case *ast.TypeSpec:
@@ -63,9 +67,9 @@ func (c *comments) take(d *ast.GenDecl, file string) {
 			if doc == nil {
 				doc = d.Doc
 			}
-			c.types[s.Name.Name] = plain(doc.Text())
+			c.Types[s.Name.Name] = plain(doc.Text())
 			if fields, ok := s.Type.(*ast.StructType); ok {
-				c.fields[s.Name.Name] = fieldDocs(fields)
+				c.Fields[s.Name.Name] = fieldDocs(fields)
 			}
 		case *ast.ValueSpec:
 			c.takeValue(d, s, file)
@@ -73,15 +77,15 @@ func (c *comments) take(d *ast.GenDecl, file string) {
 	}
 }
 
-func (c *comments) takeValue(d *ast.GenDecl, s *ast.ValueSpec, file string) {
+func (c *Package) takeValue(d *ast.GenDecl, s *ast.ValueSpec, file string) {
 	if len(s.Values) != 1 {
 		return
 	}
 	if kind, ok := s.Type.(*ast.Ident); ok && d.Tok == token.CONST {
 		if kind.Name == "Code" {
-			c.codes = append(c.codes, code{literal(s.Values[0]), plain(s.Comment.Text())})
+			c.Codes = append(c.Codes, Code{literal(s.Values[0]), plain(s.Comment.Text())})
 		} else {
-			c.enums[kind.Name] = append(c.enums[kind.Name], literal(s.Values[0]))
+			c.Enums[kind.Name] = append(c.Enums[kind.Name], literal(s.Values[0]))
 		}
 		return
 	}
@@ -93,15 +97,15 @@ func (c *comments) takeValue(d *ast.GenDecl, s *ast.ValueSpec, file string) {
 	if !ok {
 		return
 	}
-	if of, ok := generic.X.(*ast.Ident); ok && of.Name == "Method" {
-		c.methods[literal(value.Elts[0])] = method{doc: plain(d.Doc.Text()), file: file}
+	if of, ok := generic.X.(*ast.Ident); ok && (of.Name == "Method" || of.Name == "HostMethod") {
+		c.Methods[literal(value.Elts[0])] = Method{Doc: plain(d.Doc.Text()), File: file}
 	}
 }
 
-// enum lists the values of a type that has few, or gives "".
-func (c *comments) enum(name string) string {
+// Enum lists the values of a type that has few, or gives "".
+func (c *Package) Enum(name string) string {
 	var values []string
-	for _, v := range c.enums[name] {
+	for _, v := range c.Enums[name] {
 		values = append(values, strconv.Quote(v))
 	}
 	return strings.Join(values, ", ")
