@@ -439,7 +439,6 @@ func (m *model) drawOver(lines []string) {
 			break
 		}
 		under := lines[top+i]
-		right := r.TruncateLeft(under, left+width, "")
-		lines[top+i] = r.fit(r.Truncate(under, left, ""), left) + b + right
+		lines[top+i] = r.fit(r.left(under, left), left) + b + r.fit(r.right(under, left+width), m.width-left-width)
 	}
 }

@@ -3,11 +3,9 @@ package screen
 import (
 	"hash/fnv"
 	"image/color"
-	"strings"
 
 	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/colorprofile"
-	"github.com/charmbracelet/x/ansi"
 )
 
 // theme is how things look. No meaning is carried by colour alone: without it
@@ -61,48 +59,4 @@ func (t theme) person(user string) lipgloss.Style {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(user)) // never fails
 	return t.people[h.Sum32()%uint32(len(t.people))]
-}
-
-// ruler measures as the terminal does.
-type ruler struct{ ansi.Method }
-
-func (r ruler) width(s string) int { return r.StringWidth(s) }
-
-// cut shortens a text to so many columns, with a mark where something is left
-// out.
-func (r ruler) cut(s string, width int) string { return r.Truncate(s, max(width, 0), "…") }
-
-// fit makes a text exactly so wide.
-func (r ruler) fit(s string, width int) string {
-	s = r.cut(s, width)
-	return s + strings.Repeat(" ", max(0, width-r.width(s)))
-}
-
-// ends puts one text at the left and one at the right of a line, the right one
-// whole.
-func (r ruler) ends(left, right string, width int) string {
-	room := width - r.width(right)
-	if right == "" || room < 2 {
-		return r.fit(left, width)
-	}
-	return r.fit(left, room-1) + " " + right
-}
-
-// centre puts a text into the middle of a line.
-func (r ruler) centre(s string, width int) string {
-	return r.fit(strings.Repeat(" ", max(0, width-r.width(s))/2)+s, width)
-}
-
-// wrap breaks a text into lines of at most so many columns.
-func (r ruler) wrap(s string, width int) []string {
-	return strings.Split(r.Wrap(s, max(width, 1), ""), "\n")
-}
-
-// rule is a line across with a text in it.
-func (r ruler) rule(label string, width int) string {
-	if label != "" {
-		label = " " + label + " "
-	}
-	free := max(0, width-r.width(label))
-	return strings.Repeat("─", free/2) + label + strings.Repeat("─", free-free/2)
 }
