@@ -88,6 +88,9 @@ func (a *app) run(ctx context.Context, args []string) error {
 	fs := a.options()
 	rest, err := parseLeading(fs, args)
 	if errors.Is(err, errHelp) || err == nil && len(rest) == 0 {
+		if err == nil && isTerminal(a.in) && isTerminal(a.out) {
+			return a.start(ctx)
+		}
 		return help(ctx, a, nil)
 	}
 	if err != nil {
@@ -105,4 +108,17 @@ func (a *app) run(ctx context.Context, args []string) error {
 		wrong.usage = c.synopsis()
 	}
 	return err
+}
+
+// start is the program without a command, on a terminal: the chat, once there is
+// somebody to chat as.
+func (a *app) start(ctx context.Context) error {
+	if a.hasDevice() {
+		return chat(ctx, a, nil)
+	}
+	if err := help(ctx, a, nil); err != nil {
+		return err
+	}
+	a.note("There is no device here yet: begin with join, link or recover. Then sconce alone is a full-screen chat.")
+	return nil
 }
