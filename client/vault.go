@@ -102,7 +102,7 @@ const stateVersion = 1
 // can be called again.
 //
 // The passphrase may be any bytes, also a key from a passkey or a keychain. Text
-// typed by a person should be brought to Unicode NFC first.
+// typed by a person should be brought to Unicode NFC first, as client/native does.
 func CreateVault(store Store, keyring Keyring, passphrase []byte, opts VaultOptions) (*Vault, error) {
 	v := &Vault{store: store, master: new(masterKey)}
 	_, _ = rand.Read(v.master[:]) // never fails (crypto/rand since Go 1.24)
