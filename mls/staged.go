@@ -10,6 +10,7 @@ import (
 // the delivery service accepts it, another's until the caller merges it. It
 // changes nothing by itself, and may be dropped.
 type StagedCommit struct {
+	hidden
 	s      *suite
 	from   uint64 // epoch it starts from
 	before []byte // group context it starts from
@@ -32,6 +33,7 @@ type StagedCommit struct {
 
 // member is what only a member knows of an epoch.
 type member struct {
+	hidden
 	own     LeafIndex
 	signer  Secret // private signature key
 	secrets *treeSecrets
@@ -176,6 +178,7 @@ func (s *StagedCommit) CheckGroupInfo(gi *GroupInfo) error {
 // staged commit is of no use afterwards.
 func (s *StagedCommit) Discard() {
 	if s.member != nil {
+		s.member.signer.erase() // a copy of the group's
 		s.member.erase()
 		s.member = nil
 	}
@@ -215,6 +218,7 @@ func (s *StagedCommit) Bytes() Secret {
 // stagedRecord is the part of a staged commit that cannot be worked out from
 // the commit itself.
 type stagedRecord struct {
+	hidden
 	before, message []byte
 	welcome         *welcome
 	member          *member
