@@ -52,6 +52,8 @@ func Join(cfg Config, m *Message, kp *KeyPackage, secrets *KeyPackageSecrets, tr
 	}
 	mine.epoch = s.epochFromJoiner(gs.joiner, psk, p.encoded)
 	if err := mine.epoch.checkConfirmationTag(s, gi.Context.ConfirmedTranscriptHash, gi.ConfirmationTag); err != nil {
+		mine.signer.erase()
+		mine.erase()
 		return nil, err
 	}
 	g := newGroup(p, *mine)
@@ -116,7 +118,7 @@ func (w *welcome) groupInfo(s *suite, joiner, psk Secret) (*GroupInfo, error) {
 	key, nonce := s.welcomeKeyNonce(secret)
 	secret.erase()
 	defer key.erase()
-	plaintext, err := s.open(key, nonce, nil, w.encryptedGroupInfo)
+	plaintext, err := s.open(nil, key, nonce, nil, w.encryptedGroupInfo)
 	if err != nil {
 		return nil, err
 	}

@@ -101,7 +101,7 @@ func (i *invitation) sealedWelcome(t *testing.T, change func(gs *groupSecrets, g
 		t.Fatal(err)
 	}
 	key, nonce := s.welcomeKeyNonce(s.welcomeSecret(gs.joiner, psk))
-	sealed, err := s.seal(key, nonce, nil, marshal(gi))
+	sealed, err := s.seal(nil, key, nonce, nil, marshal(gi))
 	if err != nil {
 		t.Fatal(err)
 	}

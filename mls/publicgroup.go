@@ -202,14 +202,18 @@ func (p *PublicGroup) checkAddress(m *Message) error {
 // authenticate verifies the signature over framed content
 // (RFC 9420, Section 6.1).
 func (p *PublicGroup) authenticate(ac *authenticatedContent) error {
-	key, err := p.signatureKeyOf(ac.content)
+	return p.authenticateContent(ac.content, ac.format, ac.auth.signature)
+}
+
+func (p *PublicGroup) authenticateContent(c *framedContent, format WireFormat, signature []byte) error {
+	key, err := p.signatureKeyOf(c)
 	if err != nil {
 		return err
 	}
-	if err := ac.verify(p.s, key, p.encoded); err != nil {
+	if err := c.verify(p.s, format, signature, key, p.encoded); err != nil {
 		return err
 	}
-	return p.checkSafeAAD(ac.content.authenticatedData)
+	return p.checkSafeAAD(c.authenticatedData)
 }
 
 func (p *PublicGroup) signatureKeyOf(c *framedContent) ([]byte, error) {
