@@ -298,6 +298,11 @@ func (k *KeyPackage) verify(s *suite) error {
 	if !s.verifyWithLabel(k.Leaf.SignatureKey, "KeyPackageTBS", k.Signature, k.tbs()) {
 		return invalid("10.1", "key package signature does not verify")
 	}
+	for _, e := range k.Extensions {
+		if !e.Type.isDefault() && !slices.Contains(k.Leaf.Capabilities.Extensions, e.Type) {
+			return invalid("10", "key package has extension %d, which its leaf does not list", e.Type)
+		}
+	}
 	return nil
 }
 
