@@ -35,6 +35,8 @@ func TestAuthorityJudgesEachCredentialThatComesIn(t *testing.T) {
 		strict(c)
 	}
 	lax.server.cfg.Authority = nameBook{}
+	evilSender := Extensions{ExternalSendersExtension(ExternalSender{Credential: Credential{Type: CredentialBasic, Identity: []byte("evil")}})}
+	wantRefusal(t, lax.server.cfg.checkSenders(nil, evilSender, now), "5.3.1", "credential of external sender 0")
 	evil := newSigner(t, suite, "evil twin")
 	kp, _, err := NewKeyPackage(suite, evil, KeyPackageOptions{Lifetime: always()})
 	if err != nil {

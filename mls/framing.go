@@ -1,7 +1,5 @@
 package mls
 
-import "fmt"
-
 // WireFormat says what an MLSMessage carries (RFC 9420, Section 17.2).
 type WireFormat uint16
 
@@ -48,7 +46,7 @@ func readSender(r *reader) Sender {
 		s.Index = r.u32()
 	case SenderNewMemberProposal, SenderNewMemberCommit:
 	default:
-		r.fail(fmt.Errorf("mls: unknown sender type %d", s.Type))
+		r.fail(invalid("6", "unknown sender type %d", s.Type))
 	}
 	return s
 }
@@ -101,7 +99,7 @@ func (c *framedContent) readBody(r *reader) {
 	case ContentCommit:
 		c.commit = readCommit(r)
 	default:
-		r.fail(fmt.Errorf("mls: unknown content type %d", c.contentType))
+		r.fail(invalid("6", "unknown content type %d", c.contentType))
 	}
 }
 
@@ -262,7 +260,7 @@ func readPrivateMessage(r *reader) *privateMessage {
 	m := &privateMessage{groupID: r.vec(), epoch: r.u64(), contentType: ContentType(r.u8()),
 		authenticatedData: r.vec(), encryptedSenderData: r.vec(), ciphertext: r.vec()}
 	if m.contentType < ContentApplication || m.contentType > ContentCommit {
-		r.fail(fmt.Errorf("mls: unknown content type %d", m.contentType))
+		r.fail(invalid("6.3", "unknown content type %d", m.contentType))
 	}
 	return m
 }
@@ -304,7 +302,7 @@ func ParseMessage(b []byte) (*Message, error) {
 
 func readMessage(r *reader) *Message {
 	if v := r.u16(); r.err == nil && v != versionMLS10 {
-		r.fail(fmt.Errorf("mls: unknown protocol version %d", v))
+		r.fail(invalid("6", "unknown protocol version %d", v))
 	}
 	m := &Message{Format: WireFormat(r.u16())}
 	if r.err != nil {
@@ -322,7 +320,7 @@ func readMessage(r *reader) *Message {
 	case FormatKeyPackage:
 		m.keyPackage = readKeyPackage(r)
 	default:
-		r.fail(fmt.Errorf("mls: unknown wire format %d", m.Format))
+		r.fail(invalid("6", "unknown wire format %d", m.Format))
 	}
 	return m
 }

@@ -24,7 +24,7 @@ func (v *ProposalView) checkSender() error {
 			return invalid("12.1.8", "proposal type %d from an external sender", t)
 		}
 		if t.isCustom() {
-			return invalid("12.1.8", "custom proposal type %#04x from an external sender", uint16(t))
+			return invalid("12.1.8", "custom type %#04x is not for external senders", uint16(t))
 		}
 	case SenderNewMemberProposal:
 		if t != ProposalAdd {
