@@ -50,6 +50,7 @@ func (g *Group) Commit(o CommitOptions, now time.Time) (*StagedCommit, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.now = now
 	psk, err := g.pskSecret(t.psks)
 	if err != nil {
 		return nil, err
@@ -65,7 +66,6 @@ func (g *Group) Commit(o CommitOptions, now time.Time) (*StagedCommit, error) {
 		rotates:    o.Signer != nil,
 		data:       o.AuthenticatedData,
 		inlineTree: o.InlineTree,
-		now:        now,
 	}
 	if p.cfg.EncryptHandshakes {
 		m.encrypt = g.protect
@@ -134,7 +134,6 @@ type commitMaker struct {
 	init, psk  Secret
 	data       []byte
 	inlineTree bool
-	now        time.Time
 	encrypt    func(*authenticatedContent) (*privateMessage, error) // nil for a public message
 
 	path   *newPath
@@ -160,7 +159,7 @@ func (m *commitMaker) make() (*StagedCommit, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := m.stage(ac, m.now)
+	st := m.stage(ac, m.transition.now)
 	st.member = m.nextEpoch(st.encoded)
 	ac.auth.confirmationTag = st.member.epoch.confirmationTag(m.from.s, st.ctx.ConfirmedTranscriptHash)
 	st.confirm(ac.auth.confirmationTag)

@@ -51,7 +51,7 @@ func readSender(r *reader) Sender {
 		s.Index = r.u32()
 	case SenderNewMemberProposal, SenderNewMemberCommit:
 	default:
-		r.fail(fmt.Errorf("mls: unknown sender type %d", s.Type))
+		r.fail(invalid("6", "unknown sender type %d", s.Type))
 	}
 	return s
 }
@@ -104,7 +104,7 @@ func (c *framedContent) readBody(r *reader) {
 	case ContentCommit:
 		c.commit = readCommit(r)
 	default:
-		r.fail(fmt.Errorf("mls: unknown content type %d", c.contentType))
+		r.fail(invalid("6", "unknown content type %d", c.contentType))
 	}
 }
 
@@ -286,7 +286,7 @@ func readPrivateMessage(r *reader) *privateMessage {
 	m := &privateMessage{groupID: r.vec(), epoch: r.u64(), contentType: ContentType(r.u8()),
 		authenticatedData: r.vec(), encryptedSenderData: r.vec(), ciphertext: r.vec()}
 	if m.contentType < ContentApplication || m.contentType > ContentCommit {
-		r.fail(fmt.Errorf("mls: unknown content type %d", m.contentType))
+		r.fail(invalid("6.3", "unknown content type %d", m.contentType))
 	}
 	return m
 }
@@ -333,7 +333,7 @@ func ParseMessage(b []byte) (*Message, error) {
 
 func readMessage(r *reader) *Message {
 	if v := r.u16(); r.err == nil && v != versionMLS10 {
-		r.fail(fmt.Errorf("mls: unknown protocol version %d", v))
+		r.fail(invalid("6", "unknown protocol version %d", v))
 	}
 	m := &Message{Format: WireFormat(r.u16())}
 	if r.err != nil {
@@ -351,7 +351,7 @@ func readMessage(r *reader) *Message {
 	case FormatKeyPackage:
 		m.keyPackage = readKeyPackage(r)
 	default:
-		r.fail(fmt.Errorf("mls: unknown wire format %d", m.Format))
+		r.fail(invalid("6", "unknown wire format %d", m.Format))
 	}
 	return m
 }

@@ -51,6 +51,9 @@ func Create(cfg Config, groupID []byte, suite CipherSuite, signer Signer, caps C
 	if err := checkGroupExtensions(ext); err != nil {
 		return nil, err
 	}
+	if err := cfg.checkSenders(nil, ext, noTime); err != nil {
+		return nil, err
+	}
 	leaf, private, err := newKeyPackageLeaf(s, signer, KeyPackageOptions{
 		Lifetime:     Lifetime{NotAfter: 1<<64 - 1}, // nobody adds the creator
 		Capabilities: caps,

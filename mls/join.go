@@ -11,9 +11,9 @@ import (
 // secrets are those of the KeyPackage by which this client was added; tree is
 // nil when the Welcome holds it. That the group's id is new to this client,
 // and that its members are who they claim to be, is for the caller to check.
-// Once the group is stored the caller must erase secrets.Init. No rule of
-// joining depends on the time yet.
-func Join(cfg Config, m *Message, kp *KeyPackage, secrets *KeyPackageSecrets, tree []byte, _ time.Time) (*Group, error) {
+// Once the group is stored the caller must erase secrets.Init. now is for the
+// application's [Authority] alone.
+func Join(cfg Config, m *Message, kp *KeyPackage, secrets *KeyPackageSecrets, tree []byte, now time.Time) (*Group, error) {
 	if m.welcome == nil {
 		return nil, errors.New("mls: message is not a welcome")
 	}
@@ -42,7 +42,7 @@ func Join(cfg Config, m *Message, kp *KeyPackage, secrets *KeyPackageSecrets, tr
 	if gi.Context.CipherSuite != s.id {
 		return nil, invalid("12.4.3.1", "group info and key package have different cipher suites")
 	}
-	p, err := NewPublicGroup(cfg, gi, tree, noTime)
+	p, err := NewPublicGroup(cfg, gi, tree, now)
 	if err != nil {
 		return nil, err
 	}

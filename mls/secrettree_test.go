@@ -282,9 +282,8 @@ func TestRatchetEndsBeforeItsCounter(t *testing.T) {
 func TestSenderOutsideTheTreeIsRefused(t *testing.T) {
 	tree := testTree(t, 4)
 	for _, leaf := range []LeafIndex{4, 5, math.MaxUint32} {
-		if _, err := tree.at(leaf, applicationRatchet, 0); !isInvalid(err, "6.3.2") {
-			t.Errorf("leaf %d: got %v", leaf, err)
-		}
+		_, err := tree.at(leaf, applicationRatchet, 0)
+		wantRefusal(t, err, "6.3.2", "is outside the tree")
 	}
 }
 
