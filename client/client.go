@@ -144,6 +144,15 @@ func (c *Client) load() (err error) {
 		return err
 	}
 	b := c.batch()
+	for _, r := range c.rooms {
+		r.firstGone = true
+		if !r.Counted {
+			if err := c.countAnew(r); err != nil {
+				return fmt.Errorf("reading a timeline: %w", err)
+			}
+			c.saveRoom(b, r)
+		}
+	}
 	c.expire(b)
 	return b.apply()
 }
@@ -214,6 +223,7 @@ type batch struct {
 	puts   []Put
 	events []Event
 	rooms  []*roomState // changed: their views are made when the changes are saved
+	dirty  []*roomState // to be saved with the changes
 	timely bool         // something with a timer: the time must be saved with it
 }
 
@@ -238,6 +248,11 @@ func (b *batch) apply() error {
 	if b.timely {
 		b.put([]byte{prefixTime}, u64(uint64(b.c.now())))
 	}
+	for _, r := range b.dirty {
+		if b.c.rooms[r.id] == r {
+			b.c.saveRoom(b, r)
+		}
+	}
 	if len(b.puts) > 0 {
 		if err := b.c.vault.Apply(b.puts); err != nil {
 			b.c.broken = fmt.Errorf("saving: %w", err)
@@ -250,7 +265,7 @@ func (b *batch) apply() error {
 		}
 	}
 	b.c.events.send(b.events)
-	b.puts, b.events, b.rooms = nil, nil, nil
+	b.puts, b.events, b.rooms, b.dirty = nil, nil, nil, nil
 	return nil
 }
 

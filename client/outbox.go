@@ -64,7 +64,7 @@ func (c *Client) expireOutbox(b *batch) {
 				continue
 			}
 			b.timely = true
-			if v, shown := c.queuedView(r, o); shown {
+			if v, shown := c.queuedView(b, r, o); shown {
 				b.event(Event{Gone: &GoneEvent{Room: v.Room, ID: v.ID}})
 			}
 			if o.Sealed == nil || o.Failed != "" {
@@ -116,7 +116,7 @@ func (c *Client) failOutbox(b *batch, r *roomState, why string) {
 
 func (c *Client) failOne(b *batch, r *roomState, o *outboxEntry, why string) {
 	o.Failed = why
-	v, shown := c.queuedView(r, o)
+	v, shown := c.queuedView(b, r, o)
 	if !shown {
 		c.dropOutbox(b, r, o)
 		return
@@ -195,7 +195,7 @@ func (c *Client) post(r *roomState, m *content.Message) (MessageView, error) {
 	if err != nil {
 		return MessageView{}, err
 	}
-	v, shown := c.queuedView(r, o)
+	v, shown := c.queuedView(b, r, o)
 	if shown {
 		b.event(Event{Message: &v})
 	}

@@ -27,6 +27,8 @@ type roomState struct {
 	status   *api.RoomStatus // what the server said last
 	last     uint64          // the log's end as far as we know
 	won      api.AppendID    // the own commit that was merged last
+
+	firstGone bool // FirstUnread is where to look from, and not it
 }
 
 type outboxEntry struct {
@@ -41,6 +43,7 @@ func (r *roomState) keyOf(prefix byte, parts ...[]byte) []byte {
 }
 
 func (c *Client) saveRoom(b *batch, r *roomState) {
+	r.Counted = true // one of before there was a summary is counted when it is loaded
 	b.put(r.keyOf(prefixRoom), encodeRecord(&r.roomRecord))
 }
 
@@ -228,7 +231,8 @@ func (c *Client) Room(id string) (RoomView, error) {
 func (c *Client) roomView(r *roomState) (RoomView, error) {
 	s := r.state()
 	v := RoomView{Room: fmt.Sprintf("%x", r.id[:]), Kind: "group", Name: s.Name, Description: s.Description,
-		Expire: int(s.Expire), Burn: int(s.Burn), Last: int(r.Cursor), Left: r.Left, Alarm: r.Alarm}
+		Expire: int(s.Expire), Burn: int(s.Burn), Last: int(r.Cursor), Left: r.Left, Alarm: r.Alarm,
+		Members: []MemberView{}, Verified: true, Notify: NotifyAll}
 	p := r.participants()
 	devices := map[identity.UserID]int{}
 	if g, err := c.openGroup(r); err != nil {
@@ -246,6 +250,7 @@ func (c *Client) roomView(r *roomState) (RoomView, error) {
 	for _, q := range p.List {
 		v.Members = append(v.Members, MemberView{User: q.User.String(), Name: c.nameOf(q.User), Admin: p.May(q.User),
 			Trust: c.trust(q.User), Devices: devices[q.User]})
+		v.Verified = v.Verified && c.trust(q.User) == Verified
 		if r.Kind == room.Direct && q.User != c.device.User {
 			v.Name = c.nameOf(q.User)
 		}
@@ -256,9 +261,7 @@ func (c *Client) roomView(r *roomState) (RoomView, error) {
 		v.Name = "room " + v.Room[:8]
 	}
 	v.Waiting = c.waiting(r)
-	var err error
-	v.Unread, err = c.unread(r)
-	return v, err
+	return v, c.summarize(r, &v)
 }
 
 // waiting says why a room does not go on.
@@ -276,6 +279,14 @@ func (c *Client) waiting(r *roomState) string {
 		return "the room's name is on its way"
 	}
 	return ""
+}
+
+// changed saves a room with what is written, and tells screens.
+func (c *Client) changed(b *batch, r *roomState) {
+	if !slices.Contains(b.dirty, r) {
+		b.dirty = append(b.dirty, r)
+	}
+	c.roomEvent(b, r)
 }
 
 func (c *Client) roomEvent(b *batch, r *roomState) {
