@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -227,8 +228,12 @@ func (w *world) checkpointed(ctx context.Context) (n int, err error) {
 }
 
 func (w *world) bodies() (n int, err error) {
-	for _, name := range []string{"sconce.db", "sconce.db-wal"} {
-		in, err := countIn(w.file(name), marker)
+	files, err := filepath.Glob(w.file("sconce.db*")) // with its log and its tape
+	if err != nil {
+		return 0, err
+	}
+	for _, file := range files {
+		in, err := countIn(file, marker)
 		if err != nil {
 			return 0, err
 		}

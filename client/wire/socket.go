@@ -1,16 +1,13 @@
-package native
+package wire
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/coder/websocket"
 
 	"sconce/api"
 )
@@ -31,7 +28,7 @@ const (
 // takes a push may make a call and wait for its answer.
 type socket struct {
 	t      *Transport
-	conn   *websocket.Conn
+	conn   Conn
 	token  []byte
 	out    chan outFrame // to the writer
 	turns  chan struct{} // one for each call under way
@@ -41,6 +38,7 @@ type socket struct {
 	stop context.CancelCauseFunc
 
 	writing atomic.Bool // a frame is on its way, and a ping would wait behind it
+	heard   atomic.Bool // something came since the last ping
 
 	mu      sync.Mutex
 	last    uint64                     // id of the newest call
@@ -53,9 +51,8 @@ type outFrame struct {
 	sent  chan struct{}
 }
 
-// Stream implements client.Transport. When the network breaks it, the error is
-// an *[UnreachableError]; when the server refuses the token, an *[api.Error].
-func (t *Transport) Stream(ctx context.Context, token []byte, ready func(), push func(*api.Push)) error {
+// socket is a stream over a WebSocket.
+func (t *Transport) socket(ctx context.Context, token []byte, ready func(), push func(*api.Push)) error {
 	conn, err := t.dialStream(ctx)
 	if err != nil {
 		return err
@@ -73,7 +70,7 @@ func (t *Transport) Stream(ctx context.Context, token []byte, ready func(), push
 	err = s.serve(ready, push)
 	stop(err)
 	t.dropLive(s)
-	_ = conn.CloseNow()
+	conn.Close()
 	running.Wait()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -84,20 +81,15 @@ func (t *Transport) Stream(ctx context.Context, token []byte, ready func(), push
 	return s.why()
 }
 
-func (t *Transport) dialStream(ctx context.Context) (*websocket.Conn, error) {
-	dialCtx, cancel := context.WithTimeout(ctx, loginTimeout)
+func (t *Transport) dialStream(ctx context.Context) (Conn, error) {
+	dialCtx, cancel := context.WithTimeoutCause(ctx, loginTimeout, errLate)
 	defer cancel()
-	conn, resp, err := websocket.Dial(dialCtx, t.server+api.StreamPath, &websocket.DialOptions{
-		HTTPClient: t.http,
-		HTTPHeader: map[string][]string{"User-Agent": {"sconce"}},
-	})
+	conn, err := t.carrier.Dial(dialCtx, api.StreamPath)
 	if err == nil {
-		conn.SetReadLimit(api.MaxBody + frameRoom)
 		return conn, nil
 	}
-	if resp != nil && resp.StatusCode != 0 && ctx.Err() == nil {
-		answer, _ := io.ReadAll(resp.Body) // at most 1 KiB, and in memory already
-		return nil, t.refusal(resp, answer)
+	if refused, ok := errors.AsType[*RefusedError](err); ok && ctx.Err() == nil {
+		return nil, t.refusal(refused.Answer)
 	}
 	return nil, t.broken(ctx, err)
 }
@@ -173,7 +165,7 @@ func (s *socket) await(ctx context.Context, answer <-chan *api.Frame, sent <-cha
 			sent, late = nil, time.After(callTimeout)
 			continue
 		case <-late:
-			return nil, &UnreachableError{Host: s.t.host, Err: context.DeadlineExceeded}
+			return nil, &UnreachableError{Host: s.t.host, Err: errLate}
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		case <-s.ctx.Done():
@@ -220,13 +212,11 @@ func (s *socket) forget(id uint64) {
 // read takes frames until the stream ends, and says why it did.
 func (s *socket) read() error {
 	for {
-		kind, b, err := s.conn.Read(s.ctx)
+		b, err := s.conn.Read(s.ctx)
 		if err != nil {
-			return closeReason(err)
+			return err
 		}
-		if kind != websocket.MessageBinary {
-			return errors.New("it sends text where frames are binary")
-		}
+		s.heard.Store(true)
 		if err := s.take(b); err != nil {
 			return err
 		}
@@ -253,17 +243,6 @@ func (s *socket) take(b []byte) error {
 	return nil
 }
 
-// closeReason puts the server's own words first.
-func closeReason(err error) error {
-	if bye, ok := errors.AsType[websocket.CloseError](err); ok && bye.Reason != "" {
-		return fmt.Errorf("it closed the stream: %s", bye.Reason)
-	}
-	if errors.Is(err, io.EOF) {
-		return errors.New("the connection broke")
-	}
-	return err
-}
-
 func (s *socket) write() error {
 	for {
 		select {
@@ -283,11 +262,12 @@ func (s *socket) writeFrame(frame []byte) error {
 	defer cancel()
 	s.writing.Store(true)
 	defer s.writing.Store(false)
-	return s.conn.Write(ctx, websocket.MessageBinary, frame)
+	return s.conn.Write(ctx, frame)
 }
 
 // ping finds out that the server is gone although no packet says so, as after a
-// laptop's sleep.
+// laptop's sleep. Where the platform has no ping, a call asks for a sign of life
+// when nothing else gave one.
 func (s *socket) ping() error {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
@@ -297,14 +277,30 @@ func (s *socket) ping() error {
 		case <-s.ctx.Done():
 			return s.ctx.Err()
 		}
+		heard := s.heard.Swap(false)
 		if s.writing.Load() {
 			continue // the write has its own timeout
 		}
-		ctx, cancel := context.WithTimeout(s.ctx, pingTimeout)
+		ctx, cancel := context.WithTimeoutCause(s.ctx, pingTimeout, errLate)
 		err := s.conn.Ping(ctx)
+		if errors.Is(err, errors.ErrUnsupported) {
+			err = nil
+			if !heard {
+				err = s.ask(ctx)
+			}
+		}
 		cancel()
 		if err != nil && !s.writing.Load() {
 			return err
 		}
 	}
+}
+
+// ask makes a call for the sake of any answer.
+func (s *socket) ask(ctx context.Context) error {
+	_, err := s.call(ctx, api.Hello.Name, []byte{0xa0})
+	if _, ok := errors.AsType[*api.Error](err); ok {
+		return nil
+	}
+	return err
 }
