@@ -55,8 +55,11 @@ type Client struct {
 	logs   map[identity.UserID]*identity.Log
 	people map[identity.UserID]*personRecord
 	rooms  map[room.ID]*roomState
-	inbox  uint64 // the inbox was read up to here since the client opened
-	broken error  // the vault failed: nothing more is done
+
+	settings settingsRecord
+	searches []*search // under way, the latest last
+	inbox    uint64    // the inbox was read up to here since the client opened
+	broken   error     // the vault failed: nothing more is done
 
 	online, wasOnline bool
 	removed           bool // the server says that this device is not its person's any more
@@ -144,7 +147,20 @@ func (c *Client) load() (err error) {
 	if err := c.loadOutboxes(); err != nil {
 		return err
 	}
+	if err := c.loadDrafts(); err != nil {
+		return err
+	}
+	if raw, err := c.vault.Get([]byte{prefixChoices}); err != nil {
+		return err
+	} else if raw != nil {
+		if err := decodeRecord(raw, &c.settings); err != nil {
+			return fmt.Errorf("reading settings: %w", err)
+		}
+	}
 	b := c.batch()
+	if err := c.forgetNonces(b); err != nil {
+		return err
+	}
 	for _, r := range c.rooms {
 		r.firstGone = true
 		if !r.Counted {

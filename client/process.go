@@ -447,6 +447,7 @@ func (c *Client) tellChanges(b *batch, r *roomState, e *api.Entry, before, after
 		old, was := before.Find(q.User)
 		switch {
 		case !was && r.Kind == room.Direct:
+			n.add(HappenedStarted, q.User)
 			text = append(text, c.nameOf(by)+" started this conversation.")
 		case !was:
 			n.add(HappenedAdded, q.User)

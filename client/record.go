@@ -29,6 +29,9 @@ import (
 //	i room message               where a message id stands: seq (raw)
 //	q room message seq           a reply to the message, at that place (raw, empty)
 //	o room number                outbox entry (erasable)
+//	w room                       what was begun to be written (erasable)
+//	c room nonce                 which message was sent for a nonce, and when (raw)
+//	e                            the person's settings
 //	b room message               when a message that is not here yet began to burn elsewhere (raw)
 //	x time room seq              what expires when (raw, empty)
 //	n                            the latest time this device has known (raw)
@@ -45,6 +48,9 @@ const (
 	prefixIndex   = 'i'
 	prefixReplies = 'q'
 	prefixOutbox  = 'o'
+	prefixDraft   = 'w'
+	prefixNonce   = 'c'
+	prefixChoices = 'e'
 	prefixBurn    = 'b'
 	prefixExpiry  = 'x'
 	prefixTime    = 'n'
@@ -172,6 +178,10 @@ type roomRecord struct {
 	Newest      uint64 `cbor:"44,keyasint,omitempty"` // the newest message, or where to look back from
 	Activity    int64  `cbor:"45,keyasint,omitempty"`
 
+	Pinned   bool           `cbor:"46,keyasint,omitempty"`
+	Notify   content.Notify `cbor:"47,keyasint,omitempty"`
+	Prefered int64          `cbor:"48,keyasint,omitempty"` // when these two were chosen, on any device
+
 	// Participants at the last processed epoch, in room.Participants' encoding:
 	// what a rejoin must not fall behind.
 	Participants []byte `cbor:"16,keyasint,omitempty"`
@@ -208,6 +218,21 @@ type outboxRecord struct {
 	Sealed     []byte `cbor:"5,keyasint,omitempty"`
 	Generation uint32 `cbor:"6,keyasint,omitempty"`
 	Epoch      uint64 `cbor:"7,keyasint,omitempty"`
+}
+
+// draftRecord is what the person began to write.
+type draftRecord struct {
+	Text    string     `cbor:"1,keyasint"`
+	ReplyTo content.ID `cbor:"2,keyasint,omitempty"`
+}
+
+// settingsRecord is what the person chose. What a zero value means is the default.
+type settingsRecord struct {
+	At         int64 `cbor:"1,keyasint,omitempty"` // of the first two, on any device
+	NoReceipts bool  `cbor:"2,keyasint,omitempty"`
+	NoTyping   bool  `cbor:"3,keyasint,omitempty"`
+	Previews   bool  `cbor:"4,keyasint,omitempty"`
+	IdleLock   int   `cbor:"5,keyasint,omitempty"`
 }
 
 // itemRecord is one line of a timeline.

@@ -20,6 +20,7 @@ type roomState struct {
 	group  *mls.Group    // opened when needed; nil: not opened, or none
 	staged *stagedRecord // own commit in flight; nil: not read, or none
 	outbox []*outboxEntry
+	draft  *draftRecord // nil: none
 
 	// caughtUp says that the log was read to its end since the client opened.
 	// Before that nothing is sent: a store that was rolled back must notice first.
@@ -230,9 +231,9 @@ func (c *Client) Room(id string) (RoomView, error) {
 
 func (c *Client) roomView(r *roomState) (RoomView, error) {
 	s := r.state()
-	v := RoomView{Room: fmt.Sprintf("%x", r.id[:]), Kind: "group", Name: s.Name, Description: s.Description,
+	v := RoomView{Room: fmt.Sprintf("%x", r.id[:]), Kind: "group", Name: c.roomName(r), Description: s.Description,
 		Expire: int(s.Expire), Burn: int(s.Burn), Last: int(r.Cursor), Left: r.Left, Alarm: r.Alarm,
-		Members: []MemberView{}, Verified: true, Notify: NotifyAll}
+		Members: []MemberView{}, Verified: len(r.participants().List) > 1, Pinned: r.Pinned, Notify: notifyNames[min(r.Notify, content.NotifyNone)]}
 	p := r.participants()
 	devices := map[identity.UserID]int{}
 	if g, err := c.openGroup(r); err != nil {
@@ -251,17 +252,31 @@ func (c *Client) roomView(r *roomState) (RoomView, error) {
 		v.Members = append(v.Members, MemberView{User: q.User.String(), Name: c.nameOf(q.User), Admin: p.May(q.User),
 			Trust: c.trust(q.User), Devices: devices[q.User]})
 		v.Verified = v.Verified && c.trust(q.User) == Verified
-		if r.Kind == room.Direct && q.User != c.device.User {
-			v.Name = c.nameOf(q.User)
-		}
 	}
 	if r.Kind == room.Direct {
 		v.Kind = "direct"
-	} else if s.Name == "" {
-		v.Name = "room " + v.Room[:8]
 	}
 	v.Waiting = c.waiting(r)
+	c.showDraft(r, &v)
 	return v, c.summarize(r, &v)
+}
+
+// roomName is what to call a room: a direct one by the other person's name.
+func (c *Client) roomName(r *roomState) string {
+	s := r.state()
+	if r.Kind == room.Direct {
+		s.Name = ""
+		for _, q := range r.participants().List {
+			if q.User != c.device.User {
+				return c.nameOf(q.User)
+			}
+		}
+		return ""
+	}
+	if s.Name == "" {
+		return fmt.Sprintf("room %x", r.id[:4])
+	}
+	return s.Name
 }
 
 // waiting says why a room does not go on.

@@ -47,6 +47,10 @@ func (c *Client) takeNotes(b *batch, a arrival, notes []content.Note) error {
 			}
 		case content.Verified:
 			c.noteVerified(b, n)
+		case content.Preference:
+			c.takePreference(b, n)
+		case content.Choice:
+			c.takeChoice(b, n)
 		}
 	}
 	return nil
