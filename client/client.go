@@ -42,6 +42,7 @@ type Client struct {
 	log       *slog.Logger
 	turn      chan struct{} // holds a token while nobody has the network's turn
 	wake      chan struct{} // tells Run that there is work
+	timed     chan struct{} // tells Run that something with a timer changed
 	rules     mls.Rules     // the room's, which ask knownLog
 	events    events
 
@@ -104,7 +105,7 @@ func Open(cfg Config) (*Client, error) {
 func newClient(cfg Config) *Client {
 	c := &Client{
 		transport: cfg.Transport, clock: cfg.Clock, log: cfg.Log, vault: cfg.Vault,
-		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), timed: make(chan struct{}, 1),
 		logs: map[identity.UserID]*identity.Log{}, people: map[identity.UserID]*personRecord{},
 		rooms: map[room.ID]*roomState{},
 	}
@@ -242,6 +243,12 @@ func (b *batch) apply() error {
 		if err := b.c.vault.Apply(b.puts); err != nil {
 			b.c.broken = fmt.Errorf("saving: %w", err)
 			return b.c.broken
+		}
+	}
+	if b.timely {
+		select {
+		case b.c.timed <- struct{}{}:
+		default:
 		}
 	}
 	for _, r := range b.rooms {

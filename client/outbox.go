@@ -89,6 +89,7 @@ func (c *Client) enqueue(b *batch, r *roomState, m *content.Message) (*outboxEnt
 	}
 	o := &outboxEntry{outboxRecord: outboxRecord{Message: raw, Time: c.now()}}
 	o.setEnd()
+	b.timely = b.timely || o.ends != 0
 	_, _ = rand.Read(o.ID[:]) // never fails
 	if n := len(r.outbox); n > 0 {
 		o.number = r.outbox[n-1].number + 1

@@ -82,12 +82,38 @@ func (c *Client) step(b *batch, r *roomState, e *api.Entry) error {
 	if e.Kind == api.EntryGeneration {
 		return c.newGeneration(b, r, e)
 	}
-	if r.group == nil || r.Stuck != "" || e.Generation != r.Generation {
-		// On the way in, or waiting to rejoin: this is for others.
+	switch {
+	case r.group == nil || e.Generation != r.Generation || r.Broken:
+		// On the way in, or waiting for a person: this is for others.
+		c.missed(b, r, e.Seq)
+		return nil
+	case r.Stuck != "":
+		return c.followStuck(b, r, e)
+	}
+	return c.foreignEntry(b, r, e)
+}
+
+// followStuck follows what changes the group as far as that goes, though this
+// device waits to come in again with fresh keys: so it learns who took it out
+// meanwhile, and does not fall behind what it has seen of the people. Messages
+// are not for it any more.
+func (c *Client) followStuck(b *batch, r *roomState, e *api.Entry) error {
+	m, err := mls.ParseMessage(e.Message)
+	if err != nil || e.Kind == api.EntryApplication {
 		c.missed(b, r, e.Seq)
 		return nil
 	}
-	return c.foreignEntry(b, r, e)
+	ev, err := r.group.Process(m, timeOf(e.Time))
+	if missing, ok := errors.AsType[*room.MissingLogsError](err); ok {
+		return missing
+	}
+	if s, ok := ev.(*mls.StagedCommit); ok && err == nil {
+		return c.mergeCommit(b, r, e, s)
+	}
+	if err != nil {
+		c.missed(b, r, e.Seq)
+	}
+	return nil
 }
 
 // missed notes an entry that this device will never be able to read. Runs of
@@ -348,7 +374,7 @@ func (c *Client) mergeCommit(b *batch, r *roomState, e *api.Entry, s *mls.Staged
 		if err := c.replaceGroup(b, r, nil); err != nil {
 			return err
 		}
-		r.Left = true
+		r.Left, r.Stuck, r.Hidden = true, "", false
 		return nil
 	}
 	if err := c.rememberParticipants(r); err != nil {

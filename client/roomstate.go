@@ -85,7 +85,7 @@ func (c *Client) replaceGroup(b *batch, r *roomState, g *mls.Group) error {
 	}
 	r.group, r.Member = g, g != nil
 	if g != nil {
-		r.Left, r.Stuck, r.Checked = false, "", false
+		r.Left, r.Stuck, r.Checked, r.Hidden = false, "", false, false
 		for _, o := range r.outbox {
 			o.sent = false // its place may lie in what this device passes over: asking again tells
 		}
@@ -266,6 +266,8 @@ func (c *Client) waiting(r *roomState) string {
 	switch {
 	case r.Left:
 		return ""
+	case r.Hidden:
+		return "the server says that you are not in this room"
 	case r.Leaving:
 		return "leaving: any other device in the room completes that when it is next there"
 	case r.Stuck != "":
@@ -296,7 +298,8 @@ func (c *Client) alarm(b *batch, r *roomState, format string, args ...any) {
 }
 
 // Dismiss takes note of a room's alarm: the person has looked into it, and goes
-// on. A room that stood still because a rule was broken is joined again.
+// on. A room that stood still because a rule was broken is joined again; one
+// that the server says this person is not in counts as left.
 func (c *Client) Dismiss(id string) error {
 	if err := c.lock(); err != nil {
 		return err
@@ -311,6 +314,11 @@ func (c *Client) Dismiss(id string) error {
 	}
 	r.Alarm, r.Broken = "", false
 	b := c.batch()
+	if r.Hidden {
+		if err := c.forgetGroup(b, r); err != nil {
+			return err
+		}
+	}
 	c.saveRoom(b, r)
 	c.roomEvent(b, r)
 	c.kick()

@@ -22,7 +22,8 @@ type CommitOptions struct {
 // the given ones (RFC 9420, Section 12.4.1). The group stays as it is: store
 // [StagedCommit.Bytes], send [StagedCommit.Message], and when the delivery
 // service has accepted it, [Group.Merge]. now is checked against the lifetimes
-// of those who are added.
+// of those who are added. With [Config.EncryptHandshakes] a commit spends one of
+// the group's message keys: what [Group.Drain] gives must be stored too.
 func (g *Group) Commit(o CommitOptions, now time.Time) (*StagedCommit, error) {
 	if err := g.usable(); err != nil {
 		return nil, err
@@ -59,6 +60,10 @@ func (g *Group) Commit(o CommitOptions, now time.Time) (*StagedCommit, error) {
 		rotates:    o.Signer != nil,
 		data:       o.AuthenticatedData,
 		inlineTree: o.InlineTree,
+		now:        now,
+	}
+	if p.cfg.EncryptHandshakes {
+		m.encrypt = g.protect
 	}
 	if o.ForcePath || o.Signer != nil || l.pathRequired() {
 		m.template = &LeafNode{SignatureKey: signer.Public, Credential: signer.Credential, Capabilities: leaf.Capabilities, Extensions: leaf.Extensions}
@@ -123,6 +128,8 @@ type commitMaker struct {
 	init, psk  Secret
 	data       []byte
 	inlineTree bool
+	now        time.Time
+	encrypt    func(*authenticatedContent) (*privateMessage, error) // nil for a public message
 
 	path   *newPath
 	joiner Secret
@@ -143,12 +150,13 @@ func (m *commitMaker) make() (*StagedCommit, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := m.stage(ac)
+	st := m.stage(ac, m.now)
 	st.member = m.nextEpoch(st.encoded)
 	ac.auth.confirmationTag = st.member.epoch.confirmationTag(m.from.s, st.ctx.ConfirmedTranscriptHash)
 	st.confirm(ac.auth.confirmationTag)
-	pm := protectPublic(m.from.s, ac, m.membership, m.from.encoded)
-	st.message = marshal(&Message{Format: FormatPublicMessage, public: pm})
+	if err := m.frame(st, ac); err != nil {
+		return nil, err
+	}
 	if len(m.joiners) > 0 {
 		if st.welcome, err = m.welcome(st); err != nil {
 			return nil, err
@@ -161,6 +169,22 @@ func (m *commitMaker) make() (*StagedCommit, error) {
 		m.path.commitSecret.erase()
 	}
 	return st, nil
+}
+
+// frame puts the commit into the message that goes over the wire.
+func (m *commitMaker) frame(st *StagedCommit, ac *authenticatedContent) error {
+	if m.encrypt == nil {
+		pm := protectPublic(m.from.s, ac, m.membership, m.from.encoded)
+		st.message = marshal(&Message{Format: FormatPublicMessage, public: pm})
+		return nil
+	}
+	pm, err := m.encrypt(ac)
+	if err != nil {
+		return err
+	}
+	st.message = marshal(&Message{Format: FormatPrivateMessage, private: pm})
+	st.sealed = marshal(ac)
+	return nil
 }
 
 func (m *commitMaker) makePath() (err error) {
@@ -201,7 +225,11 @@ func (m *commitMaker) content() (*authenticatedContent, error) {
 			return nil, err
 		}
 	}
-	ac := &authenticatedContent{format: FormatPublicMessage, content: &framedContent{
+	format := FormatPublicMessage
+	if m.encrypt != nil {
+		format = FormatPrivateMessage
+	}
+	ac := &authenticatedContent{format: format, content: &framedContent{
 		groupID:           m.ctx.GroupID,
 		epoch:             m.from.ctx.Epoch,
 		sender:            m.list.committer,

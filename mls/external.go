@@ -166,14 +166,14 @@ func ParseStagedJoin(cfg Config, b []byte) (*StagedCommit, error) {
 	var j *joinState
 	var s *suite
 	rec, err := parse(b, "staged join", func(r *reader) stagedRecord {
-		readStagedKind(r, stagedJoin)
+		version, _ := readStagedKind(r, stagedJoin)
 		j = readJoinState(r)
 		var err error
 		if s, err = j.info.Context.CipherSuite.suite(); err != nil {
 			r.fail(err)
 			return stagedRecord{}
 		}
-		return readStagedRecord(r, s)
+		return readStagedRecord(r, s, version)
 	})
 	if err != nil {
 		return nil, err

@@ -18,10 +18,14 @@ type Group struct {
 	messages   *secretTree
 	resumption []resumption      // of the last epochs, the latest last
 	updates    map[string]Secret // private keys of own pending Updates, by public key
+	sent       sentProposals     // own encrypted proposals of the epoch
+	exporter   *exporterTree
+	past       []*pastEpoch // the latest last
 	removed    bool
 
 	unsavedMember bool
 	deleted       []record // of secret trees that are over
+	pastRecords   []Record // that past epochs came or went
 }
 
 // resumption is the resumption PSK of an epoch that is over
@@ -72,7 +76,8 @@ func Create(cfg Config, groupID []byte, suite CipherSuite, signer Signer, caps C
 	return newGroup(p, m), nil
 }
 
-// newGroup starts the epoch's secret tree, which takes the encryption secret.
+// newGroup starts the epoch's secret tree and exporter tree, which take their
+// roots from the epoch's secrets.
 func newGroup(p *PublicGroup, m member) *Group {
 	g := &Group{public: p, member: m, unsavedMember: true}
 	g.startMessages()
@@ -81,7 +86,8 @@ func newGroup(p *PublicGroup, m member) *Group {
 
 func (g *Group) startMessages() {
 	g.messages = newSecretTree(g.public.s, g.epoch.encryption, g.public.tree.width())
-	g.epoch.encryption = nil
+	g.exporter = newExporterTree(g.public.s, g.epoch.applicationExport, g.exporter)
+	g.epoch.encryption, g.epoch.applicationExport = nil, nil
 }
 
 // Context is what the members of the present epoch agree on.
@@ -163,13 +169,12 @@ func (g *Group) Encrypt(authenticatedData, plaintext []byte) ([]byte, error) {
 	if g.public.pending.len() > 0 {
 		return nil, ErrPendingProposals
 	}
-	p := g.public
 	ac := g.frame(ContentApplication, FormatPrivateMessage, authenticatedData)
 	ac.content.application = plaintext
 	if err := g.sign(ac); err != nil {
 		return nil, err
 	}
-	m, err := protectPrivate(p.s, ac, g.messages, g.epoch.senderData, p.cfg.Padding)
+	m, err := g.protect(ac)
 	if err != nil {
 		return nil, err
 	}
@@ -197,9 +202,11 @@ func (g *Group) frame(content ContentType, format WireFormat, authenticatedData 
 	}}
 }
 
-// Propose makes a public message of one proposal. An [Update] without a leaf
-// gets a fresh one. The proposal is pending only once it has come back through
-// [Group.Process], in the order that the delivery service gave it.
+// Propose makes a message of one proposal: public, or private where
+// [Config.EncryptHandshakes] asks for it, but for a [SelfRemove], which joiners
+// must be able to read. An [Update] without a leaf gets a fresh one. The
+// proposal is pending only once it has come back through [Group.Process], in
+// the order that the delivery service gave it.
 func (g *Group) Propose(q Proposal, authenticatedData []byte) ([]byte, error) {
 	if err := g.usable(); err != nil {
 		return nil, err
@@ -212,7 +219,11 @@ func (g *Group) Propose(q Proposal, authenticatedData []byte) ([]byte, error) {
 		}
 		q = fresh
 	}
-	ac := g.frame(ContentProposal, FormatPublicMessage, authenticatedData)
+	format := FormatPublicMessage
+	if p.cfg.EncryptHandshakes && q.Type() != ProposalSelfRemove {
+		format = FormatPrivateMessage
+	}
+	ac := g.frame(ContentProposal, format, authenticatedData)
 	ac.content.proposal = q
 	v, err := p.viewOf(ac)
 	if err != nil {
@@ -227,7 +238,29 @@ func (g *Group) Propose(q Proposal, authenticatedData []byte) ([]byte, error) {
 	if err := g.sign(ac); err != nil {
 		return nil, err
 	}
-	return marshal(&Message{Format: FormatPublicMessage, public: protectPublic(p.s, ac, g.epoch.membership, p.encoded)}), nil
+	if format == FormatPublicMessage {
+		return marshal(&Message{Format: format, public: protectPublic(p.s, ac, g.epoch.membership, p.encoded)}), nil
+	}
+	m, err := g.protect(ac)
+	if err != nil {
+		return nil, err
+	}
+	g.sent.add(m, ac)
+	g.unsavedMember = true
+	return marshal(&Message{Format: format, private: m}), nil
+}
+
+// protect encrypts this member's signed content.
+func (g *Group) protect(ac *authenticatedContent) (*privateMessage, error) {
+	return protectPrivate(g.public.s, ac, g.messages, g.epoch.senderData, g.public.cfg.zeros())
+}
+
+// zeros gives how many octets of padding go after content of n octets.
+func (c *Config) zeros() func(n int) int {
+	if c.Padding == nil {
+		return nil
+	}
+	return func(n int) int { return c.Padding(n) - n }
 }
 
 // freshUpdate makes a leaf with a new encryption key and keeps the private key

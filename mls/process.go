@@ -18,6 +18,10 @@ func (g *Group) Process(m *Message, now time.Time) (Event, error) {
 	if g.removed {
 		return nil, ErrRemoved
 	}
+	g.forgetPast(now)
+	if p := g.pastOf(m); p != nil {
+		return g.processPast(p, m.private)
+	}
 	if err := g.public.checkAddress(m); err != nil {
 		return nil, err
 	}
@@ -44,6 +48,9 @@ func (g *Group) processPrivate(m *privateMessage, now time.Time) (Event, error) 
 		return nil, err
 	}
 	if sd.leaf == g.own {
+		if ac := g.sent.find(m); ac != nil {
+			return g.processHandshake(ac, now)
+		}
 		return nil, ErrOwnMessage
 	}
 	if g.public.tree.leaf(sd.leaf) == nil {
@@ -60,6 +67,7 @@ func (g *Group) processPrivate(m *privateMessage, now time.Time) (Event, error) 
 		consume()
 		return &ApplicationMessage{
 			Sender:            sd.leaf,
+			Credential:        g.public.tree.leaf(sd.leaf).Credential,
 			Epoch:             m.epoch,
 			Generation:        sd.generation,
 			Data:              ac.content.application,
@@ -84,7 +92,7 @@ func (g *Group) processHandshake(ac *authenticatedContent, now time.Time) (Event
 	if err != nil {
 		return nil, err
 	}
-	return event(g.follow(t, ac))
+	return event(g.follow(t, ac, now))
 }
 
 // event makes sure that an error comes with no event, not with one that is a
@@ -98,10 +106,10 @@ func event[E Event](e E, err error) (Event, error) {
 
 // follow opens a received commit's secrets and checks that the committer has
 // the same epoch (RFC 9420, Section 12.4.2).
-func (g *Group) follow(t *transition, ac *authenticatedContent) (*StagedCommit, error) {
+func (g *Group) follow(t *transition, ac *authenticatedContent, now time.Time) (*StagedCommit, error) {
 	for _, r := range t.view.Removed {
 		if r.Leaf == g.own {
-			st := t.stage(ac).confirm(ac.auth.confirmationTag)
+			st := t.stage(ac, now).confirm(ac.auth.confirmationTag)
 			st.removed = true
 			return st, nil
 		}
@@ -119,7 +127,7 @@ func (g *Group) follow(t *transition, ac *authenticatedContent) (*StagedCommit, 
 	if err != nil {
 		return nil, err
 	}
-	st := t.stage(ac)
+	st := t.stage(ac, now)
 	joiner, epoch := s.nextEpoch(init, commitSecret, psk, st.encoded)
 	joiner.erase()
 	commitSecret.erase()
@@ -179,7 +187,7 @@ func (g *Group) initSecret(t *transition) (Secret, error) {
 }
 
 // Merge goes on to the epoch that a staged commit opens, and erases everything
-// of the old one but its resumption PSK. A commit that removes this member
+// of the old one but its resumption PSK, and what [Config.PastEpochs] keeps. A commit that removes this member
 // ends the group for it: [Group.Removed].
 func (g *Group) Merge(s *StagedCommit) error {
 	if g.removed {
@@ -200,6 +208,7 @@ func (g *Group) Merge(s *StagedCommit) error {
 		g.resumption[0].psk.erase()
 		g.resumption = slices.Delete(g.resumption, 0, 1)
 	}
+	g.keepPast(s.at)
 	g.eraseEpoch()
 	g.public.advance(s)
 	g.member = *s.member
@@ -210,7 +219,9 @@ func (g *Group) Merge(s *StagedCommit) error {
 
 // eraseEpoch erases what belongs to one epoch alone.
 func (g *Group) eraseEpoch() {
-	g.deleted = append(g.deleted, g.messages.deletion()...)
+	if g.messages != nil { // it was not kept
+		g.deleted = append(g.deleted, g.messages.deletion()...)
+	}
 	g.member.erase()
 	g.signer.erase()
 	g.signing = nil
@@ -218,11 +229,17 @@ func (g *Group) eraseEpoch() {
 		private.erase()
 	}
 	g.updates = nil
+	g.sent = nil
 }
 
 // end erases all secrets.
 func (g *Group) end() {
 	g.eraseEpoch()
+	g.exporter.erase()
+	for _, p := range g.past {
+		g.pastRecords = append(g.pastRecords, p.forget()...)
+	}
+	g.past = nil
 	for _, r := range g.resumption {
 		r.psk.erase()
 	}

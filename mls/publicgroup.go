@@ -158,7 +158,7 @@ func (p *PublicGroup) Process(m *Message, now time.Time) (Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.stage(ac).confirm(ac.auth.confirmationTag), nil
+	return t.stage(ac, now).confirm(ac.auth.confirmationTag), nil
 }
 
 // CheckApplication checks what can be seen from outside of a private message

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 )
 
 // Config is what an application adds to the protocol. The zero Config is the
@@ -23,9 +24,27 @@ type Config struct {
 	// Nil refuses all such Welcomes.
 	Successor func(old PreSharedKeyID, g *Group) error
 
-	// Padding gives the padded length of an application message's plaintext of
-	// n octets. Nil pads nothing.
+	// Padding gives the length to pad an encrypted message's content of n
+	// octets to. Nil pads nothing.
 	Padding func(n int) int
+
+	// EncryptHandshakes has this member send its proposals and commits as
+	// private messages, in a group whose delivery service need not see who is
+	// in it: nobody can follow such a group from outside, and a joiner needs a
+	// GroupInfo of the present epoch from a member. What others send is read
+	// either way.
+	EncryptHandshakes bool
+
+	// PastEpochs is how many epochs that are over a member keeps the message
+	// keys of, for application messages that arrive after a commit they were
+	// sent before. 0 keeps none: a device that replays an ordered log meets no
+	// such messages, and what is erased cannot be stolen.
+	PastEpochs int
+
+	// PastEpochAge is how long after its end an epoch is kept at most, by the
+	// times that Process and Commit are given. 0 means that only PastEpochs
+	// bounds it.
+	PastEpochAge time.Duration
 
 	// MaxMembers bounds the group. 0 means 16,384.
 	MaxMembers int
@@ -119,7 +138,8 @@ type Event interface{ event() }
 
 // ApplicationMessage is a decrypted message whose sender is authenticated.
 type ApplicationMessage struct {
-	Sender            LeafIndex
+	Sender            LeafIndex  // in the message's epoch
+	Credential        Credential // the sender's in that epoch
 	Epoch             uint64
 	Generation        uint32 // place in the sender's ratchet
 	Data              []byte

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"time"
 )
 
 // StagedCommit is a checked commit that has not taken effect: one's own until
@@ -20,12 +21,14 @@ type StagedCommit struct {
 	encoded         []byte
 	interim         []byte
 	confirmationTag []byte
+	at              time.Time // when it was made or processed, if that is known
 
 	member  *member // what a member goes on with; nil if staged by a PublicGroup, or removed by it
 	removed bool
 
 	// Of one's own commit:
 	message []byte
+	sealed  []byte // AuthenticatedContent of an encrypted one, which its maker cannot decrypt
 	welcome *welcome
 	join    *joinState // of one that joins
 }
@@ -46,7 +49,7 @@ func (m *member) erase() {
 
 // stage gives the commit the place in the transcript that its content and
 // signature earn it (RFC 9420, Section 8.2).
-func (t *transition) stage(ac *authenticatedContent) *StagedCommit {
+func (t *transition) stage(ac *authenticatedContent, at time.Time) *StagedCommit {
 	p := t.from
 	t.ctx.ConfirmedTranscriptHash = confirmedTranscriptHash(p.s, p.interim, ac)
 	return &StagedCommit{
@@ -57,6 +60,7 @@ func (t *transition) stage(ac *authenticatedContent) *StagedCommit {
 		view:    t.view,
 		ctx:     &t.ctx,
 		encoded: t.ctx.appendTo(nil),
+		at:      at,
 	}
 }
 
@@ -182,9 +186,10 @@ func (s *StagedCommit) Discard() {
 }
 
 const (
-	stagedVersion = 1
+	stagedVersion = 2 // 1 had no application export secret
 	stagedCommit  = 1
 	stagedJoin    = 2
+	stagedSealed  = 3 // a commit that was sent encrypted
 )
 
 // Bytes gives one's own staged commit as a record to be stored before the
@@ -195,13 +200,14 @@ func (s *StagedCommit) Bytes() Secret {
 	if s.message == nil || s.member == nil {
 		return nil
 	}
-	kind := byte(stagedCommit)
-	if s.join != nil {
-		kind = stagedJoin
-	}
-	b := []byte{stagedVersion, kind}
-	if s.join != nil {
-		b = s.join.appendTo(b)
+	b := []byte{stagedVersion}
+	switch {
+	case s.join != nil:
+		b = s.join.appendTo(append(b, stagedJoin))
+	case s.sealed != nil:
+		b = appendVec(append(b, stagedSealed), s.sealed)
+	default:
+		b = append(b, stagedCommit)
 	}
 	b = appendVec(b, s.before)
 	b = appendVec(b, s.message)
@@ -215,33 +221,48 @@ func (s *StagedCommit) Bytes() Secret {
 // stagedRecord is the part of a staged commit that cannot be worked out from
 // the commit itself.
 type stagedRecord struct {
+	sealed          *authenticatedContent // of a commit that was sent encrypted
 	before, message []byte
 	welcome         *welcome
 	member          *member
 }
 
-func readStagedRecord(r *reader, s *suite) stagedRecord {
+func readStagedRecord(r *reader, s *suite, version uint8) stagedRecord {
 	rec := stagedRecord{before: r.vec(), message: r.vec()}
 	if r.optional() {
 		rec.welcome = readWelcome(r)
 	}
-	rec.member = readMember(r, s)
+	rec.member = readMember(r, s, version)
 	return rec
 }
 
-func readStagedKind(r *reader, want byte) {
-	r.version(stagedVersion)
-	if kind := r.u8(); r.err == nil && kind != want {
+// readStagedKind reads the head of a record, and refuses kinds other than these.
+func readStagedKind(r *reader, want ...byte) (version uint8, kind byte) {
+	version = r.versions(stagedVersion)
+	kind = r.u8()
+	if r.err == nil && !slices.Contains(want, kind) {
 		r.fail(errors.New("mls: record is not of this kind of staged commit"))
 	}
+	return version, kind
 }
 
 // ParseStaged reads what [StagedCommit.Bytes] gave for a commit of this group
 // in its present epoch, or gives [ErrStale].
 func (g *Group) ParseStaged(b []byte) (*StagedCommit, error) {
 	rec, err := parse(b, "staged commit", func(r *reader) stagedRecord {
-		readStagedKind(r, stagedCommit)
-		return readStagedRecord(r, g.public.s)
+		version, kind := readStagedKind(r, stagedCommit, stagedSealed)
+		var sealed *authenticatedContent
+		if kind == stagedSealed {
+			content, err := parse(r.vec(), "sealed commit", readAuthenticatedContent)
+			if err != nil {
+				r.fail(err)
+				return stagedRecord{}
+			}
+			sealed = content
+		}
+		rec := readStagedRecord(r, g.public.s, version)
+		rec.sealed = sealed
+		return rec
 	})
 	if err != nil {
 		return nil, err
@@ -257,18 +278,34 @@ func (p *PublicGroup) restage(rec stagedRecord) (*StagedCommit, error) {
 	if !bytes.Equal(rec.before, p.encoded) {
 		return nil, ErrStale
 	}
-	m, err := ParseMessage(rec.message)
-	if err != nil {
-		return nil, err
+	ac := rec.sealed
+	if ac == nil {
+		m, err := ParseMessage(rec.message)
+		if err != nil {
+			return nil, err
+		}
+		if m.public == nil {
+			return nil, ErrNotForGroup
+		}
+		if err := p.checkAddress(m); err != nil {
+			return nil, err
+		}
+		ac = m.public.authenticated()
 	}
-	if m.public == nil || m.public.content.contentType != ContentCommit {
+	if ac.content.contentType != ContentCommit {
 		return nil, ErrNotForGroup
 	}
-	e, err := p.Process(m, noTime)
+	if err := p.authenticate(ac); err != nil {
+		return nil, err
+	}
+	t, err := p.receiveCommit(ac, noTime)
 	if err != nil {
 		return nil, err
 	}
-	s := e.(*StagedCommit) // a commit gives nothing else
+	s := t.stage(ac, noTime).confirm(ac.auth.confirmationTag)
 	s.message, s.welcome, s.member = rec.message, rec.welcome, rec.member
+	if rec.sealed != nil {
+		s.sealed = marshal(ac)
+	}
 	return s, nil
 }

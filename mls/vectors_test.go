@@ -96,11 +96,7 @@ func suiteOfVector(t *testing.T, file string, id uint16) *suite {
 	if id == 4 || id == 6 {
 		t.Skip("suites 4 and 6 (X448/Ed448) are not implemented on purpose")
 	}
-	s, err := suite.suite()
-	if err != nil {
-		t.Skipf("vector suite %d: %v", id, err)
-	}
-	return s
+	return mustSuite(t, suite)
 }
 
 // hexBytes is a JSON string of hexadecimal digits; null gives nil.

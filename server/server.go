@@ -39,6 +39,7 @@ type Server struct {
 	lock     *os.File
 	db       *sqldb.DB
 	listener net.Listener
+	managed  *managed // the certificate, if the server gets its own; else nil
 	registry *duty.Registry
 
 	accounts *account.Service
@@ -94,6 +95,12 @@ func (s *Server) open(ctx context.Context) (err error) {
 	}
 	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
 		return fmt.Errorf("listening: %w", err)
+	}
+	if c.ACME.Name != "" {
+		if s.managed, err = newManaged(c.Data, c.ACME, s.listener.Addr(), c.Logger); err != nil {
+			return err
+		}
+		secure = s.managed.tlsConfig()
 	}
 	if secure != nil {
 		s.listener = tls.NewListener(s.listener, secure)
@@ -176,6 +183,13 @@ func (s *Server) Run(ctx context.Context) error {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
 	background.Go(func() { s.runDuties(run) })
+	if s.managed != nil {
+		background.Go(func() {
+			if err := s.managed.run(run); err != nil {
+				s.config.Logger.ErrorContext(ctx, "no certificate will come", "err", err)
+			}
+		})
+	}
 	defer background.Wait()
 	defer stop()
 

@@ -70,7 +70,8 @@ var Leave = Method[RoomParams, None]{"leave", func(ctx context.Context, c *clien
 }}
 
 // Dismiss takes note of a room's alarm: the person has looked into it and goes
-// on. A room that stood still because of it is joined again.
+// on. A room that stood still because of it is joined again; one that the server
+// says they are not in counts as left.
 var Dismiss = Method[RoomParams, None]{"dismiss", func(_ context.Context, c *client.Client, p RoomParams) (None, error) {
 	return None{}, c.Dismiss(p.Room)
 }}

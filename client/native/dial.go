@@ -33,7 +33,7 @@ func Dial(server string, opts DialOptions) (*Transport, error) {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Scheme+"://"+u.Host != server {
 		return nil, fmt.Errorf("%q is not the address of a server, such as https://chat.example.org", server)
 	}
-	roots, err := rootsWith(opts.CA)
+	roots, err := RootsWith(opts.CA)
 	if err != nil {
 		return nil, err
 	}
@@ -62,9 +62,9 @@ func Dial(server string, opts DialOptions) (*Transport, error) {
 	return &Transport{Transport: wire.New(u.Host, c), carrier: c}, nil
 }
 
-// rootsWith returns the system's roots and the given ones, or nil for the
-// system's alone.
-func rootsWith(ca []byte) (*x509.CertPool, error) {
+// RootsWith returns the system's roots and the given ones, in PEM; or nil, which
+// to crypto/tls means the system's alone, when none are given.
+func RootsWith(ca []byte) (*x509.CertPool, error) {
 	if len(ca) == 0 {
 		return nil, nil
 	}

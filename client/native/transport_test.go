@@ -15,7 +15,7 @@ import (
 	"sconce/api"
 	"sconce/client"
 	"sconce/client/clienttest"
-	"sconce/client/clienttest/carrier"
+	"sconce/internal/carrier"
 	"sconce/client/native"
 )
 

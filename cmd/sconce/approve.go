@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"sconce/client/bridge"
+	"sconce/cmd/sconce/plain"
 )
 
 const approveUsage = `approve CODE
@@ -26,7 +27,7 @@ func approve(ctx context.Context, a *app, args []string) error {
 		if a.json {
 			err = a.printJSON(d)
 		} else {
-			_, err = fmt.Fprintf(a.out, "%s is one of your devices now.\n", nameOf(d.Name))
+			_, err = fmt.Fprintf(a.out, "%s is one of your devices now.\n", plain.Name(d.Name))
 		}
 		if err != nil {
 			return err

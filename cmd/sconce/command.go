@@ -48,6 +48,7 @@ func init() {
 		{"passphrase", passphraseUsage, passphrase},
 		{"sync", syncUsage, syncStore},
 		{"rpc", rpcUsage, rpc},
+		{"verify-web", verifyWebUsage, verifyWeb},
 		{"version", versionUsage, version},
 		{"help", helpUsage, help},
 	}

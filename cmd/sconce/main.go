@@ -15,6 +15,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"sconce/cmd/sconce/plain"
 )
 
 // What a command ends with.
@@ -69,13 +71,13 @@ func (a *app) main(ctx context.Context, args []string) int {
 // complain prints an error, parts of which may be a server's or another
 // person's words.
 func (a *app) complain(message string) {
-	fmt.Fprintln(a.err, "sconce: "+oneLine(message))
+	fmt.Fprintln(a.err, "sconce: "+plain.Line(message))
 }
 
 // note tells what a person should know, and a program that reads the output
 // need not.
 func (a *app) note(format string, args ...any) {
-	fmt.Fprintln(a.err, oneLine(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(a.err, plain.Line(fmt.Sprintf(format, args...)))
 }
 
 func (a *app) run(ctx context.Context, args []string) error {

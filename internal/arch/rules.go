@@ -45,9 +45,14 @@ var Rules = []Rule{
 		Why:    "a contract has no behaviour; of ours it names only the types that travel",
 	},
 	{
-		From: []string{"./server/..."},
+		From: []string{"./server/...", "./cmd/sconced"},
 		To:   []string{"./client/...", "./content/..."},
-		Why:  "the server cannot decrypt, by construction",
+		Why:  "the server and its program cannot decrypt, by construction",
+	},
+	{
+		From: []string{"./client/...", "./cmd/sconce", "./cmd/sconce-demo", "./cmd/sconce-wasm"},
+		To:   []string{"./server/..."},
+		Why:  "a client knows a server by its contract, like one that somebody else runs",
 	},
 	{
 		From:   []string{"./server/{duty}/..."},

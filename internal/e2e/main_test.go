@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// programs is the folder of the two programs under test.
+// programs is the folder of the programs under test.
 var programs string
 
 func TestMain(m *testing.M) {
@@ -31,7 +31,7 @@ func buildAndRun(m *testing.M) (int, error) {
 	}
 	defer os.RemoveAll(dir)
 	programs = dir
-	build := exec.Command("go", "build", "-trimpath", "-o", dir+string(filepath.Separator), "sconce/cmd/sconced", "sconce/cmd/sconce")
+	build := exec.Command("go", "build", "-trimpath", "-o", dir+string(filepath.Separator), "sconce/cmd/sconced", "sconce/cmd/sconce", "sconce/cmd/sconce-demo")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("building the programs: %w\n%s", err, out)

@@ -24,7 +24,7 @@ import (
 // device, by the name of its folder.
 //
 //	server [FLAG…]          run sconced in $WORK/data, on the same port each time; $SERVER is its address
-//	server demo [FLAG…]     the same for its demo
+//	server demo [FLAG…]     the same by sconce-demo, which runs one for its people
 //	server kill | stop      end it with SIGKILL, or as an operator does
 //	joins WHO NAME          WHO becomes a person called NAME, by an invite made for them
 //	links WHO OLD           WHO becomes a further device of OLD's person, by code and approval
@@ -150,9 +150,9 @@ func serverCommand(ts *testscript.TestScript, neg bool, args []string) {
 			err = fmt.Errorf("the server ended with %v; it printed:\n%s", s.cmd.ProcessState, s.output())
 		}
 	case len(args) > 0 && args[0] == "demo":
-		err = s.start("demo", args[1:]...)
+		err = s.startBy([]string{"sconce-demo"}, args[1:]...)
 	default:
-		err = s.start("run", args...)
+		err = s.start(args...)
 	}
 	ts.Check(err)
 	ts.Setenv("SERVER", s.url())

@@ -80,7 +80,7 @@ func traceSending(t *testing.T, role string) ([]systemCall, [][]byte) {
 		}
 		return cmd
 	}
-	if err := s.start("run"); err != nil {
+	if err := s.start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.kill() })

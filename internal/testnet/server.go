@@ -159,8 +159,9 @@ func (s *Server) Log(ctx context.Context, d *Device, id api.LogID) ([]api.Entry,
 
 // Clock is the time that the test advances. All of a network share it.
 type Clock struct {
-	mu  sync.Mutex
-	now time.Time // guarded by mu
+	mu    sync.Mutex
+	now   time.Time // guarded by mu
+	going time.Time // guarded by mu: since when it goes by itself; zero: it does not
 }
 
 // NewClock begins at a moment that means nothing.
@@ -170,7 +171,17 @@ func NewClock() *Clock { return &Clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, t
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.now
+	if c.going.IsZero() {
+		return c.now
+	}
+	return c.now.Add(time.Since(c.going))
+}
+
+// Go lets the clock go by itself, as the bubble's time does.
+func (c *Clock) Go() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.going = time.Now()
 }
 
 // Advance lets time pass.

@@ -17,11 +17,10 @@ import (
 	"sconce/client"
 	"sconce/client/native"
 	"sconce/identity"
-	"sconce/server"
 )
 
-// simulated is a person of the demo: a client like any other, which happens to
-// run in the server's process and reaches it over loopback.
+// simulated is a person of the demo: a client like any other, with its store on
+// this machine.
 type simulated struct {
 	character
 	client    *client.Client
@@ -37,11 +36,8 @@ type troupe struct {
 
 // assemble lets everyone in: those who were here before from their stores, the
 // others by invites of their own.
-func assemble(ctx context.Context, s *server.Server, dir string, log *slog.Logger) (*troupe, error) {
+func assemble(ctx context.Context, s *server, dir string, log *slog.Logger) (*troupe, error) {
 	t := &troupe{log: log}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the demo's folder: %w", err)
-	}
 	passphrase, err := keptSecret(filepath.Join(dir, "passphrase"), func() (string, error) { return rand.Text(), nil })
 	if err != nil {
 		return nil, err
@@ -79,7 +75,7 @@ var quick = client.VaultOptions{Cost: client.PassphraseCost{Passes: 1, MemoryKiB
 
 // enter opens this person's device, or joins. The invite is kept until that is
 // done, because joining that was interrupted goes on with the same one.
-func (p *simulated) enter(ctx context.Context, s *server.Server, dir string, passphrase []byte) (err error) {
+func (p *simulated) enter(ctx context.Context, s *server, dir string, passphrase []byte) (err error) {
 	store := filepath.Join(dir, strings.ToLower(p.name))
 	letter := store + ".invite"
 	there, err := native.HasVault(store)
@@ -94,7 +90,7 @@ func (p *simulated) enter(ctx context.Context, s *server.Server, dir string, pas
 	if err != nil {
 		return err
 	}
-	if p.transport, err = native.Dial(s.URL(), native.DialOptions{}); err != nil {
+	if p.transport, err = native.Dial(s.url, native.DialOptions{}); err != nil {
 		return errors.Join(err, vault.Close())
 	}
 	cfg := client.Config{Vault: vault, Transport: p.transport}
@@ -112,9 +108,9 @@ func (p *simulated) enter(ctx context.Context, s *server.Server, dir string, pas
 	return os.RemoveAll(letter)
 }
 
-func (p *simulated) join(ctx context.Context, cfg client.Config, s *server.Server, letter string) (*client.Client, error) {
+func (p *simulated) join(ctx context.Context, cfg client.Config, s *server, letter string) (*client.Client, error) {
 	link, err := keptSecret(letter, func() (string, error) {
-		invite, err := s.Invite(ctx, p.name)
+		invite, err := s.invite(ctx, p.name)
 		return invite.Reveal(), err
 	})
 	if err != nil {
@@ -124,7 +120,7 @@ func (p *simulated) join(ctx context.Context, cfg client.Config, s *server.Serve
 	if err != nil {
 		return nil, err
 	}
-	invite.Server = s.URL() // which may have changed since
+	invite.Server = s.url // which may have changed since
 	c, _, err := client.Join(ctx, cfg, invite, p.name, "demo")
 	return c, err
 }
