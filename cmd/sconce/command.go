@@ -24,6 +24,7 @@ var commands []command
 
 func init() {
 	commands = []command{
+		{"chat", chatUsage, chat},
 		{"join", joinUsage, join},
 		{"link", linkUsage, link},
 		{"approve", approveUsage, approve},

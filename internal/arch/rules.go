@@ -61,6 +61,11 @@ var Rules = []Rule{
 		Why:    "duties meet only in server.go; a shared need is passed in as a small interface",
 	},
 	{
+		From: []string{"./cmd/sconce/screen"},
+		To:   []string{"./client/native/...", "./server/..."},
+		Why:  "the screen talks to a door and draws, whoever is behind the door",
+	},
+	{
 		From: []string{"./client", "./client/wire/...", "./client/bridge/...", "./client/browser/...", "./cmd/sconce-wasm"},
 		To: []string{"net/http/...", "crypto/tls/...", "crypto/x509/...", "github.com/coder/websocket/...",
 			"google.golang.org/protobuf/...", "github.com/golang/protobuf/...", "github.com/gogo/protobuf/..."},

@@ -94,6 +94,7 @@ type Service struct {
 	stop     context.CancelFunc
 	running  sync.WaitGroup // every goroutine of every stream
 	crew     *crew
+	press    press
 
 	mu        sync.Mutex // guards what follows
 	closed    bool
