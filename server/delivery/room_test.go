@@ -464,3 +464,30 @@ func TestListsAreBounded(t *testing.T) {
 		}
 	})
 }
+
+func TestLargeTreeComesInParts(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ada, bob := w.person(t), w.person(t)
+		ada.create(room.Group, nil)
+		ada.letIn(bob)
+		want := ada.group.Tree()
+		w.TreePart = len(want)/3 + 1
+		var tree []byte
+		for range 3 {
+			resp, err := w.ReadGroupInfo(t.Context(), bob.caller(), &api.ReadGroupInfoRequest{Room: ada.room, From: uint64(len(tree))})
+			must(t, err)
+			if len(resp.Tree) > w.TreePart || resp.TreeSize != uint64(len(want)) {
+				t.Errorf("a part of %d bytes of %d; want at most %d of %d", len(resp.Tree), resp.TreeSize, w.TreePart, len(want))
+			}
+			tree = append(tree, resp.Tree...)
+		}
+		if !slices.Equal(tree, want) {
+			t.Error("the parts are not the tree")
+		}
+		// Whoever asks for more than there is learns how much there is.
+		resp, err := w.ReadGroupInfo(t.Context(), bob.caller(), &api.ReadGroupInfoRequest{Room: ada.room, From: 1 << 63})
+		if err != nil || len(resp.Tree) != 0 || resp.TreeSize != uint64(len(want)) {
+			t.Errorf("beyond the end: %v, %v", resp, err)
+		}
+	})
+}
