@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -98,6 +99,7 @@ type Service struct {
 	streams   map[*conn]struct{}
 	strangers int
 	devices   map[api.DeviceID][]*conn // logged in, oldest first
+	logins    int                      // since memory was last given back
 }
 
 // New gives a service without streams.
@@ -110,6 +112,7 @@ func New(c Config) *Service {
 	s.crew = newCrew(ctx, &s.running)
 	s.running.Go(s.pinger)
 	s.running.Go(s.rechecker)
+	s.running.Go(s.tidier)
 	return s
 }
 
@@ -210,6 +213,7 @@ func (s *Service) enter(c *conn) bool {
 func (s *Service) login(c *conn, caller duty.Caller) {
 	s.mu.Lock()
 	s.strangers--
+	s.logins++
 	c.caller, c.known = caller, true
 	own := append(s.devices[caller.Device], c)
 	s.devices[caller.Device] = own
@@ -287,6 +291,37 @@ func (s *Service) rechecker() {
 			if s.ctx.Err() == nil {
 				c.recheck()
 			}
+		}
+	}
+}
+
+const (
+	tidyEvery = 2 * time.Second
+	tidyAfter = 100 // logins
+)
+
+// tidier gives memory back once many have come and none comes any more. What
+// logging in takes is garbage then, and most streams will be silent: without
+// this the heap stays as large as the rush made it.
+func (s *Service) tidier() {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for before := 0; ; {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		s.mu.Lock()
+		now := s.logins
+		tidy := now >= tidyAfter && now == before
+		if tidy {
+			s.logins, now = 0, 0
+		}
+		before = now
+		s.mu.Unlock()
+		if tidy {
+			debug.FreeOSMemory()
 		}
 	}
 }
