@@ -99,7 +99,7 @@ type Service struct {
 	streams   map[*conn]struct{}
 	strangers int
 	devices   map[api.DeviceID][]*conn // logged in, oldest first
-	logins    int                      // since memory was last given back
+	stirred   int                      // logins and pings since memory was last given back
 }
 
 // New gives a service without streams.
@@ -213,7 +213,7 @@ func (s *Service) enter(c *conn) bool {
 func (s *Service) login(c *conn, caller duty.Caller) {
 	s.mu.Lock()
 	s.strangers--
-	s.logins++
+	s.stirred++
 	c.caller, c.known = caller, true
 	own := append(s.devices[caller.Device], c)
 	s.devices[caller.Device] = own
@@ -262,6 +262,7 @@ func (s *Service) pinger() {
 				silent = append(silent, c)
 			}
 		}
+		s.stirred += len(silent)
 		s.mu.Unlock()
 		for _, c := range silent {
 			c.control(ws.OpPing, nil)
@@ -297,12 +298,12 @@ func (s *Service) rechecker() {
 
 const (
 	tidyEvery = 2 * time.Second
-	tidyAfter = 100 // logins
+	tidyAfter = 100 // logins and pings
 )
 
-// tidier gives memory back once many have come and none comes any more. What
-// logging in takes is garbage then, and most streams will be silent: without
-// this the heap stays as large as the rush made it.
+// tidier gives memory back once many have come, or were asked for a sign of life,
+// and nothing of that kind goes on any more. What it took is garbage then, and most
+// streams will be silent: without this the heap stays as large as the rush made it.
 func (s *Service) tidier() {
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
@@ -313,10 +314,10 @@ func (s *Service) tidier() {
 		case <-tick.C:
 		}
 		s.mu.Lock()
-		now := s.logins
+		now := s.stirred
 		tidy := now >= tidyAfter && now == before
 		if tidy {
-			s.logins, now = 0, 0
+			s.stirred, now = 0, 0
 		}
 		before = now
 		s.mu.Unlock()

@@ -37,7 +37,7 @@ func (j *Journal) Read(ctx context.Context, device api.DeviceID, log api.LogID, 
 	if after >= last || limit < 1 {
 		return nil, last, true, nil
 	}
-	page := page{left: limit}
+	page := page{left: limit, entries: make([]api.Entry, 0, min(uint64(limit), last-after))}
 	if after < filed {
 		if err := j.readTables(ctx, &page, log, after, min(last, filed)); err != nil {
 			return nil, 0, true, j.trouble(fmt.Errorf("reading entries: %w", err))
