@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"sconce/api"
 	"sconce/identity"
@@ -412,7 +411,6 @@ func TestTreeGoesWithItsWelcomes(t *testing.T) {
 		ack := func(d *device) {
 			_, err := w.Ack(t.Context(), d.caller(), &api.AckRequest{Acks: []api.Place{{Log: api.Inbox(d.deviceID()), Seq: 1}}})
 			must(t, err)
-			time.Sleep(300 * time.Millisecond) // acknowledgements are written soon, not at once
 		}
 		if ack(bob); trees() != 1 {
 			t.Error("the tree is gone while somebody may need it")
