@@ -45,6 +45,14 @@ generate: ## Make the generated code again (sqlc, go generate)
 bench: ## Measure what is promised into docs/performance.md; QUICK=1 for a short run, ONLY=pairs for one row
 	$(GO) run ./internal/bench $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY))
 
+.PHONY: variants
+variants: ## Test mls with the FIPS 140-3 module, and with runtime/secret
+	scripts/variants.sh
+
+.PHONY: fips
+fips: ## Test mls with the FIPS 140-3 module alone
+	scripts/variants.sh fips
+
 .PHONY: fuzz
 fuzz: ## Fuzz every decoder for FUZZTIME (30s) each
 	scripts/fuzz.sh
