@@ -434,6 +434,8 @@ func (c *Client) tellChanges(b *batch, r *roomState, e *api.Entry, before, after
 	for _, q := range after.List {
 		old, was := before.Find(q.User)
 		switch {
+		case !was && r.Kind == room.Direct:
+			text = append(text, c.nameOf(by)+" started this conversation.")
 		case !was:
 			text = append(text, fmt.Sprintf("%s was added by %s.", c.nameOf(q.User), c.nameOf(by)))
 		case old.Role != q.Role:

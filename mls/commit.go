@@ -136,6 +136,9 @@ type commitMaker struct {
 }
 
 func (m *commitMaker) make() (*StagedCommit, error) {
+	if err := m.from.checkSafeAAD(m.data); err != nil {
+		return nil, err
+	}
 	m.view.AuthenticatedData = m.data
 	if err := m.makePath(); err != nil {
 		return nil, err
@@ -263,7 +266,7 @@ func (m *commitMaker) welcome(st *StagedCommit) (*welcome, error) {
 	if m.inlineTree {
 		tree = m.tree
 	}
-	gi, err := st.member.groupInfo(s, st.ctx, st.confirmationTag, tree, false)
+	gi, err := st.member.groupInfo(m.from, st.ctx, st.confirmationTag, tree, false)
 	if err != nil {
 		return nil, err
 	}

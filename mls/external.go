@@ -12,7 +12,7 @@ type ExternalOptions struct {
 	Capabilities      Capabilities // the zero value means [DefaultCapabilities]
 	LeafExtensions    Extensions
 	Resync            *LeafIndex // this client's former leaf, to be removed
-	Proposals         []Proposal // AppDataUpdate and PreSharedKey
+	Proposals         []Proposal // AppDataUpdate, AppEphemeral and PreSharedKey
 	Pending           [][]byte   // the SelfRemove messages of the epoch, all of which must go in
 	AuthenticatedData []byte
 }
@@ -68,6 +68,9 @@ func JoinExternal(cfg Config, gi *GroupInfo, tree []byte, signer Signer, o Exter
 		Credential:   signer.Credential,
 		Capabilities: o.Capabilities.orDefault(),
 		Extensions:   o.LeafExtensions,
+	}
+	if !cfg.NoGREASE {
+		template.Capabilities = template.Capabilities.withGREASE()
 	}
 	l, err := j.choose(&ExternalInit{KEMOutput: kemOutput}, template, o)
 	if err != nil {

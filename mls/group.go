@@ -53,6 +53,7 @@ func Create(cfg Config, groupID []byte, suite CipherSuite, signer Signer, caps C
 	leaf, private, err := newKeyPackageLeaf(s, signer, KeyPackageOptions{
 		Lifetime:     Lifetime{NotAfter: 1<<64 - 1}, // nobody adds the creator
 		Capabilities: caps,
+		NoGREASE:     cfg.NoGREASE,
 	})
 	if err != nil {
 		return nil, err
@@ -61,7 +62,8 @@ func Create(cfg Config, groupID []byte, suite CipherSuite, signer Signer, caps C
 	if err != nil {
 		return nil, err
 	}
-	if err := demands.check(leaf); err != nil {
+	// RFC 9420, Section 13.5: one's own capabilities are compared without GREASE.
+	if err := demands.check(&LeafNode{Capabilities: caps.orDefault()}); err != nil {
 		return nil, err
 	}
 	t := newTree(leaf)
@@ -147,7 +149,7 @@ func (g *Group) GroupInfo(includeTree bool) (*GroupInfo, error) {
 	if includeTree {
 		tree = g.public.tree
 	}
-	return g.groupInfo(g.public.s, g.public.ctx, g.public.confirmationTag, tree, true)
+	return g.groupInfo(g.public, g.public.ctx, g.public.confirmationTag, tree, true)
 }
 
 func (g *Group) usable() error {
@@ -184,6 +186,9 @@ func (g *Group) Encrypt(authenticatedData, plaintext []byte) ([]byte, error) {
 // sign signs content for the present epoch. Reading an Ed25519 key costs as
 // much as signing with it, hence once.
 func (g *Group) sign(ac *authenticatedContent) (err error) {
+	if err := g.public.checkSafeAAD(ac.content.authenticatedData); err != nil {
+		return err
+	}
 	if g.signing == nil {
 		if g.signing, err = g.public.s.sig.signingKey(g.signer); err != nil {
 			return err

@@ -56,7 +56,10 @@ func Join(cfg Config, m *Message, kp *KeyPackage, secrets *KeyPackageSecrets, tr
 	}
 	g := newGroup(p, *mine)
 	if link != nil {
-		return g, g.checkSuccession(*link)
+		if err := g.checkLink(*link); err != nil {
+			g.end()
+			return nil, err
+		}
 	}
 	return g, nil
 }
@@ -154,8 +157,8 @@ func checkKeyPair(s *suite, secrets *KeyPackageSecrets, leaf *LeafNode) error {
 	return Signer{Public: leaf.SignatureKey, Private: secrets.Signature}.check(s)
 }
 
-// checkSuccession is the end of RFC 9420, Section 12.4.3.1.
-func (g *Group) checkSuccession(old PreSharedKeyID) error {
+// checkLink is the end of RFC 9420, Section 12.4.3.1.
+func (g *Group) checkLink(old PreSharedKeyID) error {
 	if g.public.ctx.Epoch != 1 {
 		return invalid("12.4.3.1", "welcome for reinit or branch to epoch %d", g.public.ctx.Epoch)
 	}

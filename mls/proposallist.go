@@ -2,6 +2,7 @@ package mls
 
 import (
 	"bytes"
+	"fmt"
 	"time"
 )
 
@@ -21,6 +22,9 @@ func (v *ProposalView) checkSender() error {
 		switch t {
 		case ProposalUpdate, ProposalExternalInit, ProposalSelfRemove:
 			return invalid("12.1.8", "proposal type %d from an external sender", t)
+		}
+		if t.isCustom() {
+			return invalid("12.1.8", "custom proposal type %#04x from an external sender", uint16(t))
 		}
 	case SenderNewMemberProposal:
 		if t != ProposalAdd {
@@ -66,6 +70,24 @@ func (p *PublicGroup) checkProposal(v *ProposalView, now time.Time) error {
 		}
 	case *GroupContextExtensions:
 		return p.checkNewExtensions(q.Extensions)
+	case *AppEphemeral:
+		return p.checkEphemeral(q)
+	case *CustomProposal:
+		if !q.Kind.isCustom() || p.cfg.Rules == nil {
+			return invalid("13.2", "custom proposal type %#04x is not known here", uint16(q.Kind))
+		}
+	}
+	return nil
+}
+
+// checkEphemeral is AppEphemeral of draft-ietf-mls-extensions.
+func (p *PublicGroup) checkEphemeral(q *AppEphemeral) error {
+	rules, ok := p.cfg.Rules.(EphemeralRules)
+	if !ok {
+		return invalid("draft-ietf-mls-extensions AppEphemeral", "component %#04x is not known here", q.Component)
+	}
+	if err := rules.AppEphemeral(q.Component, q.Data); err != nil {
+		return fmt.Errorf("app ephemeral of component %#04x: %w", q.Component, err)
 	}
 	return nil
 }
@@ -225,7 +247,7 @@ func (l *proposalList) admitsJoiner(v *ProposalView) error {
 			return invalid("12.2", "external commit with more than one proposal of type %d", t)
 		}
 		return nil
-	case ProposalPSK, ProposalAppDataUpdate, ProposalSelfRemove:
+	case ProposalPSK, ProposalAppDataUpdate, ProposalAppEphemeral, ProposalSelfRemove:
 		return nil
 	}
 	return invalid("12.2", "external commit with proposal type %d", t)
@@ -289,12 +311,12 @@ func (v *ProposalView) changedLeaf() (LeafIndex, bool) {
 	return 0, false
 }
 
-// pathRequired is RFC 9420, Section 12.4; SelfRemove needs a path too,
-// AppDataUpdate none.
+// pathRequired is RFC 9420, Section 12.4; SelfRemove and custom proposals need
+// a path too, AppDataUpdate and AppEphemeral none.
 func (l *proposalList) pathRequired() bool {
 	for t, n := range l.count {
 		switch t {
-		case ProposalAdd, ProposalPSK, ProposalReInit, ProposalAppDataUpdate:
+		case ProposalAdd, ProposalPSK, ProposalReInit, ProposalAppDataUpdate, ProposalAppEphemeral:
 		default:
 			if n > 0 {
 				return true

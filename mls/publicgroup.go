@@ -22,6 +22,7 @@ type PublicGroup struct {
 	confirmationTag []byte
 	pending         pendingSet
 	reinit          *ReInit // the group ended with it
+	safeAAD         bool    // authenticated data is framed by component
 
 	unsaved changes
 }
@@ -101,6 +102,10 @@ func checkReceivedContext(s *suite, gi *GroupInfo, t *tree) error {
 func (p *PublicGroup) setEpoch(ctx *GroupContext, interim, tag []byte) {
 	p.ctx, p.encoded = ctx, ctx.appendTo(nil)
 	p.interim, p.confirmationTag = interim, tag
+	p.safeAAD = false
+	if d, err := ctx.AppData(); err == nil { // its form was checked
+		_, p.safeAAD = d[ComponentSafeAAD]
+	}
 }
 
 // Context is what the members of the present epoch agree on.
@@ -201,7 +206,10 @@ func (p *PublicGroup) authenticate(ac *authenticatedContent) error {
 	if err != nil {
 		return err
 	}
-	return ac.verify(p.s, key, p.encoded)
+	if err := ac.verify(p.s, key, p.encoded); err != nil {
+		return err
+	}
+	return p.checkSafeAAD(ac.content.authenticatedData)
 }
 
 func (p *PublicGroup) signatureKeyOf(c *framedContent) ([]byte, error) {

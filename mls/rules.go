@@ -46,6 +46,10 @@ type Config struct {
 	// bounds it.
 	PastEpochAge time.Duration
 
+	// NoGREASE leaves out of leaves and GroupInfos the meaningless values that
+	// keep other implementations tolerant (RFC 9420, Section 13.5).
+	NoGREASE bool
+
 	// MaxMembers bounds the group. 0 means 16,384.
 	MaxMembers int
 
@@ -83,6 +87,17 @@ type Rules interface {
 	// Proposal judges a proposal that was sent by itself. What it refuses is
 	// not pending, and a commit cannot refer to it.
 	Proposal(p *ProposalView) error
+}
+
+// EphemeralRules are [Rules] with components that understand [AppEphemeral].
+// Without them it is refused.
+type EphemeralRules interface {
+	Rules
+
+	// AppEphemeral judges what a component is told. An error makes the proposal
+	// invalid: so must it be for a component that is not known. What all members
+	// are told stands in [CommitView.Proposals], in order.
+	AppEphemeral(c ComponentID, data []byte) error
 }
 
 // ProposalView is a proposal whose sender is authenticated.

@@ -12,8 +12,9 @@ import (
 // changes nothing by itself, and may be dropped.
 type StagedCommit struct {
 	s      *suite
-	from   uint64 // epoch it starts from
-	before []byte // group context it starts from
+	public *PublicGroup // that staged it; for its Config alone
+	from   uint64       // epoch it starts from
+	before []byte       // group context it starts from
 	tree   *tree
 	view   *CommitView
 
@@ -54,6 +55,7 @@ func (t *transition) stage(ac *authenticatedContent, at time.Time) *StagedCommit
 	t.ctx.ConfirmedTranscriptHash = confirmedTranscriptHash(p.s, p.interim, ac)
 	return &StagedCommit{
 		s:       p.s,
+		public:  p,
 		from:    p.ctx.Epoch,
 		before:  p.encoded,
 		tree:    t.tree,
@@ -119,11 +121,12 @@ func (s *StagedCommit) GroupInfo() (*GroupInfo, error) {
 	if s.member == nil {
 		return nil, errNotMember
 	}
-	return s.member.groupInfo(s.s, s.ctx, s.confirmationTag, nil, true)
+	return s.member.groupInfo(s.public, s.ctx, s.confirmationTag, nil, true)
 }
 
 // groupInfo makes a signed GroupInfo (RFC 9420, Section 12.4.3).
-func (m *member) groupInfo(s *suite, ctx *GroupContext, tag []byte, tree *tree, external bool) (*GroupInfo, error) {
+func (m *member) groupInfo(p *PublicGroup, ctx *GroupContext, tag []byte, tree *tree, external bool) (*GroupInfo, error) {
+	s := p.s
 	gi := &GroupInfo{Context: *ctx, ConfirmationTag: tag, Signer: m.own}
 	if external {
 		if m.epoch.external == nil {
@@ -138,6 +141,9 @@ func (m *member) groupInfo(s *suite, ctx *GroupContext, tag []byte, tree *tree, 
 	}
 	if tree != nil {
 		gi.Extensions = append(gi.Extensions, Extension{ExtensionRatchetTree, tree.appendTo(nil)})
+	}
+	if !p.cfg.NoGREASE {
+		gi.Extensions = append(gi.Extensions, Extension{Type: ExtensionType(greaseValue())})
 	}
 	return gi, gi.sign(s, m.signer)
 }

@@ -51,9 +51,8 @@ type outFrame struct {
 	sent  chan struct{}
 }
 
-// Stream implements client.Transport. When the network breaks it, the error is
-// an *[UnreachableError]; when the server refuses the token, an *[api.Error].
-func (t *Transport) Stream(ctx context.Context, token []byte, ready func(), push func(*api.Push)) error {
+// socket is a stream over a WebSocket.
+func (t *Transport) socket(ctx context.Context, token []byte, ready func(), push func(*api.Push)) error {
 	conn, err := t.dialStream(ctx)
 	if err != nil {
 		return err

@@ -1,6 +1,6 @@
 // Package wire is how a client's calls and pushes travel to the server, whatever
 // carries them: calls as requests of their own or over the device's stream, and
-// the stream over a WebSocket. A platform brings a [Carrier], which knows how
+// the stream over a WebSocket, or by polling where none comes about. A platform brings a [Carrier], which knows how
 // requests and sockets are made there; [New] makes a [client.Transport] of it.
 package wire
 
@@ -93,6 +93,7 @@ type Transport struct {
 
 	mu   sync.Mutex
 	live *socket // the newest stream that is logged in; nil: none
+	rest rest    // of the socket, where it does not work
 }
 
 var _ client.Transport = (*Transport)(nil)

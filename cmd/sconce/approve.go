@@ -6,6 +6,7 @@ import (
 
 	"sconce/client/bridge"
 	"sconce/cmd/sconce/plain"
+	"sconce/identity"
 )
 
 const approveUsage = `approve CODE
@@ -21,6 +22,9 @@ func approve(ctx context.Context, a *app, args []string) error {
 	}
 	return a.withDoor(ctx, func(ctx context.Context, s *session) error {
 		d, err := bridge.Approve.Call(ctx, s.door, bridge.ApproveParams{Code: args[0]})
+		if _, mistyped := identity.ParseLinkCode(args[0]); err != nil && mistyped != nil {
+			return fmt.Errorf("%w; it is the line that begins with SD1- on the screen of the new device", err)
+		}
 		if err != nil {
 			return err
 		}

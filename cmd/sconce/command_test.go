@@ -200,3 +200,13 @@ func file(t *testing.T, content string) string {
 	}
 	return path
 }
+
+func TestHelpOfEveryCommandIsWholeLines(t *testing.T) {
+	for _, c := range commands {
+		out, complaint, code := sconce(t, append([]string{"help"}, strings.Fields(c.words)...)...)
+		if code != exitDone || complaint != "" || !strings.HasPrefix(out, "usage: sconce "+c.words) ||
+			!strings.HasSuffix(out, "\n") || strings.HasSuffix(out, "\n\n") {
+			t.Errorf("sconce help %s = %d, %q, %q", c.words, code, out, complaint)
+		}
+	}
+}

@@ -41,6 +41,7 @@ type app struct {
 	out, err io.Writer
 	env      func(string) string
 	colour   bool
+	noted    string // the last note
 
 	store          string
 	passphraseFile string
@@ -69,15 +70,18 @@ func (a *app) main(ctx context.Context, args []string) int {
 }
 
 // complain prints an error, parts of which may be a server's or another
-// person's words.
+// person's words. What was noted already need not be said twice.
 func (a *app) complain(message string) {
-	fmt.Fprintln(a.err, "sconce: "+plain.Line(message))
+	if line := "sconce: " + plain.Line(message); line != a.noted {
+		fmt.Fprintln(a.err, line)
+	}
 }
 
 // note tells what a person should know, and a program that reads the output
 // need not.
 func (a *app) note(format string, args ...any) {
-	fmt.Fprintln(a.err, plain.Line(fmt.Sprintf(format, args...)))
+	a.noted = plain.Line(fmt.Sprintf(format, args...))
+	fmt.Fprintln(a.err, a.noted)
 }
 
 func (a *app) run(ctx context.Context, args []string) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"sconce/client"
 	"sconce/client/bridge"
@@ -48,11 +49,19 @@ func (a *app) askRecovery(ctx context.Context) (*identity.RecoveryKey, error) {
 		if err != nil {
 			return nil, err
 		}
-		return identity.ParseRecoveryKey(line)
+		return parseRecovery(line)
 	}
 	typed, err := a.askSecret(ctx, "Recovery key: ")
 	if err != nil {
 		return nil, err
 	}
-	return identity.ParseRecoveryKey(string(typed))
+	return parseRecovery(string(typed))
+}
+
+func parseRecovery(typed string) (*identity.RecoveryKey, error) {
+	key, err := identity.ParseRecoveryKey(typed)
+	if err != nil {
+		return nil, fmt.Errorf("%w; it is the line that begins with SR1- and was shown when you joined", err)
+	}
+	return key, nil
 }

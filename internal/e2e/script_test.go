@@ -23,7 +23,8 @@ import (
 // The commands that scripts have beside testscript's own. WHO is a store: a
 // device, by the name of its folder.
 //
-//	server [FLAG…]          run sconced in $WORK/data, on the same port each time; $SERVER is its address
+//	server [FLAG…]          run sconced in $WORK/data, on the same port each time; $SERVER is its address,
+//	                        $HOST the same without the scheme
 //	server demo [FLAG…]     the same by sconce-demo, which runs one for its people
 //	server kill | stop      end it with SIGKILL, or as an operator does
 //	joins WHO NAME          WHO becomes a person called NAME, by an invite made for them
@@ -111,6 +112,7 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("PATH", programs+string(filepath.ListSeparator)+env.Getenv("PATH"))
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("SERVER", server.url())
+	env.Setenv("HOST", address(server.port))
 	return os.WriteFile(filepath.Join(env.WorkDir, passphraseFile), []byte("correct horse battery staple\n"), 0o600)
 }
 

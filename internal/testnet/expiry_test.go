@@ -3,10 +3,13 @@ package testnet
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"sconce/api"
 	"sconce/client"
 )
 
@@ -132,4 +135,59 @@ func TestTimersRestWhileOffline(t *testing.T) {
 			t.Errorf("in 10 minutes offline the clock was asked %d times", got)
 		}
 	})
+}
+
+// A message may be sealed and sent, lose its answer, and run out before its author
+// hears of it. What knows it in the log outlives it, or the device would take its
+// own message for one that a later copy of its store had sent.
+func TestMessageThatRanOutBeforeItsAnswerIsKnownInTheLog(t *testing.T) {
+	for _, arrived := range []bool{true, false} {
+		t.Run(fmt.Sprintf("arrived %t", arrived), func(t *testing.T) {
+			run(t, 56, func(t *testing.T, n *Net) {
+				alice, bob := n.Person("alice"), n.Person("bob")
+				n.MustQuiet()
+				room := n.room("tea", alice, bob)
+				before := digestOf(t, alice, room)
+				alice.queue(room, client.Draft{Text: "for a minute", Expire: 60})
+				lost := 0
+				n.Wire.tamper = func(l *Link, r *request) ([]byte, error, bool) {
+					if l != alice.Link || r.name != api.Append.Name {
+						return nil, nil, false
+					}
+					lost++
+					if arrived {
+						_, _ = n.Wire.deliver(t.Context(), *r)
+					}
+					return nil, errLost, true
+				}
+				if err := alice.Sync(); err == nil || lost != 1 {
+					t.Fatalf("%d appends were lost, and the sync says %v", lost, err)
+				}
+				n.Wire.tamper = nil
+				bob.MustSync()
+				if _, ok := line(t, bob, room, "for a minute"); ok != arrived {
+					t.Fatalf("bob has it: %t", ok)
+				}
+				events, cancel := alice.Client.Subscribe()
+				defer cancel()
+				n.Clock.Advance(2 * time.Minute)
+				n.MustQuiet()
+				alice.say(room, "after")
+				n.MustQuiet()
+				for len(events) > 0 {
+					if e := <-events; e.Problem != "" {
+						t.Errorf("alice is told: %s", e.Problem)
+					}
+				}
+				for _, d := range []*Device{alice, bob} {
+					if got := texts(t, d, room); !slices.Equal(got, []string{"after"}) {
+						t.Errorf("%s shows %q", d.Name, got)
+					}
+				}
+				if after := digestOf(t, alice, room); after.Epoch != before.Epoch || after.Waiting != "" {
+					t.Errorf("alice went from epoch %d to %d, and waits: %q", before.Epoch, after.Epoch, after.Waiting)
+				}
+			})
+		})
+	}
 }

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -131,13 +133,14 @@ func (s *Server) Snapshot(to string) error {
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return err
 	}
-	for _, name := range []string{"sconce.db", "sconce.db-wal"} { // the third file is made from these
-		b, err := os.ReadFile(filepath.Join(s.dir, name))
-		if errors.Is(err, os.ErrNotExist) {
-			continue
+	// What is moved from one file into another meanwhile is then in both.
+	for _, file := range slices.Backward(s.db.Files()) {
+		if strings.HasSuffix(file, "-shm") {
+			continue // it is made from the others
 		}
+		b, err := os.ReadFile(file)
 		if err == nil {
-			err = os.WriteFile(filepath.Join(to, name), b, 0o600)
+			err = os.WriteFile(filepath.Join(to, filepath.Base(file)), b, 0o600)
 		}
 		if err != nil {
 			return fmt.Errorf("copying database: %w", err)
