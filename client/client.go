@@ -55,8 +55,11 @@ type Client struct {
 	logs   map[identity.UserID]*identity.Log
 	people map[identity.UserID]*personRecord
 	rooms  map[room.ID]*roomState
-	inbox  uint64 // the inbox was read up to here since the client opened
-	broken error  // the vault failed: nothing more is done
+
+	settings settingsRecord
+	searches []*search // under way, the latest last
+	inbox    uint64    // the inbox was read up to here since the client opened
+	broken   error     // the vault failed: nothing more is done
 
 	online, wasOnline bool
 	removed           bool // the server says that this device is not its person's any more
@@ -144,7 +147,29 @@ func (c *Client) load() (err error) {
 	if err := c.loadOutboxes(); err != nil {
 		return err
 	}
+	if err := c.loadDrafts(); err != nil {
+		return err
+	}
+	if raw, err := c.vault.Get([]byte{prefixChoices}); err != nil {
+		return err
+	} else if raw != nil {
+		if err := decodeRecord(raw, &c.settings); err != nil {
+			return fmt.Errorf("reading settings: %w", err)
+		}
+	}
 	b := c.batch()
+	if err := c.forgetNonces(b); err != nil {
+		return err
+	}
+	for _, r := range c.rooms {
+		r.firstGone = true
+		if !r.Counted {
+			if err := c.countAnew(r); err != nil {
+				return fmt.Errorf("reading a timeline: %w", err)
+			}
+			c.saveRoom(b, r)
+		}
+	}
 	c.expire(b)
 	return b.apply()
 }
@@ -215,6 +240,7 @@ type batch struct {
 	puts   []Put
 	events []Event
 	rooms  []*roomState // changed: their views are made when the changes are saved
+	dirty  []*roomState // to be saved with the changes
 	timely bool         // something with a timer: the time must be saved with it
 }
 
@@ -239,6 +265,11 @@ func (b *batch) apply() error {
 	if b.timely {
 		b.put([]byte{prefixTime}, u64(uint64(b.c.now())))
 	}
+	for _, r := range b.dirty {
+		if b.c.rooms[r.id] == r {
+			b.c.saveRoom(b, r)
+		}
+	}
 	if len(b.puts) > 0 {
 		if err := b.c.vault.Apply(b.puts); err != nil {
 			b.c.broken = fmt.Errorf("saving: %w", err)
@@ -257,7 +288,7 @@ func (b *batch) apply() error {
 		}
 	}
 	b.c.events.send(b.events)
-	b.puts, b.events, b.rooms = nil, nil, nil
+	b.puts, b.events, b.rooms, b.dirty = nil, nil, nil, nil
 	return nil
 }
 

@@ -182,10 +182,10 @@ func Methods() []Description {
 var methods = []served{
 	State, Invite, Join, Link, Recover, Cancel, Unlock, Lock, Forget, Passkey, ChangePassphrase, Handover,
 	Me, Rename, People, Safety, MarkVerified,
-	Rooms, Room, NewRoom, DirectRoom, AddPeople, RemovePerson, Leave, Dismiss, SetRoom,
-	Messages, Send, React, Unreact, Edit, Delete, View,
+	Rooms, Room, NewRoom, DirectRoom, AddPeople, RemovePerson, Leave, Dismiss, SetRoom, Preferences,
+	Messages, Message, History, Search, Send, Retry, Discard, Draft, React, Unreact, Edit, Delete, View, Sync,
 	Devices, Approve, RemoveDevice,
-	Sync,
+	Settings, SetSettings,
 }
 
 var byName = func() map[string]served {

@@ -94,6 +94,18 @@ var SetRoom = Method[SetRoomParams, None]{"setRoom", func(ctx context.Context, c
 	return None{}, c.SetRoom(ctx, p.Room, p.over(now))
 }}
 
+// PreferencesParams is what [Preferences] takes.
+type PreferencesParams struct {
+	Room string `json:"room"`
+	client.Preferences
+}
+
+// Preferences says how this person wants a room listed, and of what in it to be
+// told, on all of their devices.
+var Preferences = Method[PreferencesParams, None]{"preferences", func(_ context.Context, c *client.Client, p PreferencesParams) (None, error) {
+	return None{}, c.SetPreferences(p.Room, p.Preferences)
+}}
+
 // over gives a room's settings as they are after the change.
 func (p SetRoomParams) over(now client.RoomView) client.RoomSettings {
 	s := client.RoomSettings{Name: now.Name, Description: now.Description, Expire: now.Expire, Burn: now.Burn}

@@ -35,14 +35,14 @@ func asks(more ...bridge.Code) []bridge.Code { return append(more, online...) }
 
 var (
 	teamRoom = client.RoomView{
-		Room: team, Kind: "group", Name: "Team", Last: 12,
+		Room: team, Kind: "group", Name: "Team", Last: 12, Notify: client.NotifyAll,
 		Members: []client.MemberView{
 			{User: alice, Name: "Alice", Admin: true, Trust: client.Verified, Devices: 2},
 			{User: bob, Name: "Bob", Trust: client.Unverified, Devices: 1},
 		},
 	}
 	bobRoom = client.RoomView{
-		Room: "c81e…", Kind: "direct", Name: "Bob",
+		Room: "c81e…", Kind: "direct", Name: "Bob", Notify: client.NotifyAll,
 		Members: []client.MemberView{{User: alice, Name: "Alice", Trust: client.Verified, Devices: 2}, {User: bob, Name: "Bob", Trust: client.Unverified, Devices: 1}},
 	}
 	queued = client.MessageView{
@@ -55,9 +55,11 @@ var (
 	}
 	aliceOnPhone = client.Me{User: alice, Name: "Alice", Device: phone, DeviceName: "phone", Network: "f7yq…",
 		Server: "https://chat.example.org", Address: "https://chat.example.org/#device1.f7yq….acx7…"}
-	done = bridge.None{}
-	name = "Team 2"
-	day  = 24 * 60 * 60
+	done     = bridge.None{}
+	name     = "Team 2"
+	yes, no  = true, false
+	mentions = client.NotifyMentions
+	day      = 24 * 60 * 60
 )
 
 var examples = map[string]example{
@@ -95,7 +97,15 @@ var examples = map[string]example{
 	"dismiss":      {bridge.RoomParams{Room: team}, done, nil},
 	"setRoom":      {bridge.SetRoomParams{Room: team, Name: &name, Expire: &day}, done, asks(forbidden)},
 
+	"preferences": {bridge.PreferencesParams{Room: team, Preferences: client.Preferences{Pinned: &yes, Notify: &mentions}}, done, nil},
+
 	"messages": {bridge.MessagesParams{Room: team, Limit: 1}, []client.MessageView{sent}, nil},
+	"message":  {bridge.MessageParams{Room: team, ID: hello}, sent, nil},
+	"history":  {bridge.MessageOfParams{Room: team, Message: hello}, []client.EarlierView{{Text: "Lunhc?", Time: noon}}, nil},
+	"search":   {bridge.SearchParams{Query: "lunch"}, client.SearchView{Hits: []client.Hit{{Message: sent, RoomName: "Team"}}}, nil},
+	"retry":    {bridge.MessageOfParams{Room: team, Message: hello}, done, nil},
+	"discard":  {bridge.MessageOfParams{Room: team, Message: hello}, done, nil},
+	"draft":    {bridge.DraftParams{Room: team, Text: "Lunch at"}, done, nil},
 	"send":     {bridge.SendParams{Room: team, Draft: client.Draft{Text: "Lunch?", Burn: 60}}, queued, nil},
 	"react":    {bridge.ReactParams{Room: team, Message: hello, Emoji: "👍"}, done, nil},
 	"unreact":  {bridge.UnreactParams{Room: team, Message: hello, Reaction: reaction}, done, nil},
@@ -103,6 +113,9 @@ var examples = map[string]example{
 	"delete":   {bridge.DeleteParams{Room: team, Message: hello}, done, nil},
 	"view":     {bridge.ViewParams{Room: team, UpTo: 12}, done, nil},
 	"sync":     {done, done, asks()},
+
+	"settings":    {done, client.Settings{Receipts: true, Typing: true}, nil},
+	"setSettings": {client.SettingsChange{Receipts: &no}, client.Settings{Typing: true}, nil},
 
 	"devices":      {done, []client.DeviceView{{Device: phone, Name: "phone", Added: noon, This: true}}, nil},
 	"approve":      {bridge.ApproveParams{Code: "SD1-4Q7ZK-…"}, client.DeviceView{Device: "t4ww…", Name: "Linux computer", Added: noon}, asks(bridge.Code(api.NotFound))},

@@ -90,15 +90,34 @@ export interface Methods {
   /** Leave takes this person out of a room. */
   leave: { params: RoomParams; result: Record<never, never> };
   /** Dismiss takes note of a room's alarm: the person has looked into it and goes on. A room that
-   * stood still because of it is joined again. */
+   * stood still because of it is joined again; one that the server says they are not in counts as
+   * left. */
   dismiss: { params: RoomParams; result: Record<never, never> };
   /** SetRoom changes a room's name, description and timers for everyone in it. */
   setRoom: { params: SetRoomParams; result: Record<never, never> };
-  /** Messages reads a room's timeline, the oldest first, those that still wait to be sent last. */
+  /** Preferences says how this person wants a room listed, and of what in it to be told, on all of
+   * their devices. */
+  preferences: { params: PreferencesParams; result: Record<never, never> };
+  /** Messages reads a room's timeline, the oldest first, those that still wait to be sent last. Of
+   * before, after and around it takes one. */
   messages: { params: MessagesParams; result: readonly MessageView[] };
+  /** Message reads one message that is here. */
+  message: { params: MessageParams; result: MessageView };
+  /** History reads what an edited message said before, the newest first. It goes with the message. */
+  history: { params: MessageOfParams; result: readonly EarlierView[] };
+  /** Search finds messages that this device holds, the newest first. Each call reads so many: one
+   * may find nothing and still have a next. What is gone is not found. */
+  search: { params: SearchParams; result: SearchView };
   /** Send queues a message. It is on this device's disk when the call returns, and goes out as soon
    * as the server can be reached; events tell. */
   send: { params: SendParams; result: MessageView };
+  /** Retry sends a message of one's own again that failed. */
+  retry: { params: MessageOfParams; result: Record<never, never> };
+  /** Discard drops a message of one's own that failed or still waits. One that may be on its way
+   * already is refused: delete it once it is sent. */
+  discard: { params: MessageOfParams; result: Record<never, never> };
+  /** Draft keeps what the person began to write in a room, on this device alone. */
+  draft: { params: DraftParams; result: Record<never, never> };
   /** React puts an emoji under a message. */
   react: { params: ReactParams; result: Record<never, never> };
   /** Unreact takes one's own emoji back. */
@@ -110,6 +129,9 @@ export interface Methods {
   /** View tells that the person has seen a room up to a place: on all of their devices it counts as
    * read, and what burns after reading begins to. */
   view: { params: ViewParams; result: Record<never, never> };
+  /** Sync talks with the server until nothing is left to send or to fetch. A client that runs does
+   * so by itself; the call returns when it is done. */
+  sync: { params: Record<never, never>; result: Record<never, never> };
   /** Devices lists this person's devices. */
   devices: { params: Record<never, never>; result: readonly DeviceView[] };
   /** Approve makes the device that shows a code one of this person's. */
@@ -117,9 +139,11 @@ export interface Methods {
   /** RemoveDevice takes one of this person's devices out, and so out of every room. It can't come
    * back but as a new one. */
   removeDevice: { params: RemoveDeviceParams; result: Record<never, never> };
-  /** Sync talks with the server until nothing is left to send or to fetch. A client that runs does
-   * so by itself; the call returns when it is done. */
-  sync: { params: Record<never, never>; result: Record<never, never> };
+  /** Settings reads this person's choices. */
+  settings: { params: Record<never, never>; result: Settings };
+  /** SetSettings changes them, and gives them as they are then. What is absent stays. Receipts and
+   * typing change on all of the person's devices. */
+  setSettings: { params: SettingsChange; result: Settings };
 }
 
 /** DoorView is how a door stands, and what it belongs to. */
@@ -375,11 +399,22 @@ export interface SetRoomParams {
   readonly burn?: number;
 }
 
+/** PreferencesParams is what Preferences takes. */
+export interface PreferencesParams {
+  readonly room: string;
+  readonly pinned?: boolean;
+  readonly notify?: Notify;
+}
+
 /** MessagesParams is what Messages takes. */
 export interface MessagesParams {
   readonly room: string;
   /** a message's seq; 0 for the newest */
   readonly before?: number;
+  /** or: those after this seq */
+  readonly after?: number;
+  /** or: half of them up to this seq, half after it */
+  readonly around?: number;
   /** 50 if 0; at most 500 */
   readonly limit?: number;
 }
@@ -422,6 +457,44 @@ export interface MessageView {
   readonly problem?: string;
 }
 
+/** MessageParams is what Message takes. */
+export interface MessageParams {
+  readonly room: string;
+  readonly id: string;
+}
+
+/** MessageOfParams is what History, Retry and Discard take. */
+export interface MessageOfParams {
+  readonly room: string;
+  readonly message: string;
+}
+
+/** EarlierView is what a message said before it was edited. */
+export interface EarlierView {
+  readonly text: string;
+  /** when it was written */
+  readonly time: number;
+}
+
+/** SearchParams is what Search takes. */
+export interface SearchParams {
+  /** words; a message holds all of them, in any case */
+  readonly query: string;
+  /** absent: all rooms */
+  readonly room?: string;
+  /** next of the call before, to go on */
+  readonly before?: string;
+  /** 50 if 0; at most 100 */
+  readonly limit?: number;
+}
+
+/** SearchView is what a search found, the newest first. */
+export interface SearchView {
+  readonly hits: readonly Hit[];
+  /** goes on where this ended; absent: that was all */
+  readonly next?: string;
+}
+
 /** SendParams is what Send takes. */
 export interface SendParams {
   readonly room: string;
@@ -434,6 +507,14 @@ export interface SendParams {
   /** Nonce makes a repeat safe: the same nonce in the same room gives the first message again for a
    * day. At most 128 bytes. */
   readonly nonce?: string;
+}
+
+/** DraftParams is what Draft takes. */
+export interface DraftParams {
+  readonly room: string;
+  /** empty drops it */
+  readonly text: string;
+  readonly replyTo?: string;
 }
 
 /** ReactParams is what React takes. */
@@ -493,6 +574,26 @@ export interface ApproveParams {
 /** RemoveDeviceParams is what RemoveDevice takes. */
 export interface RemoveDeviceParams {
   readonly device: string;
+}
+
+/** Settings are a person's choices. Receipts and Typing are the same on all of their devices. */
+export interface Settings {
+  /** tell senders what came and what was read, and see the same of others */
+  readonly receipts: boolean;
+  /** tell others while one writes, and see the same of them */
+  readonly typing: boolean;
+  /** show content in notifications */
+  readonly previews: boolean;
+  /** seconds without a touch after which a screen locks; 0 for never */
+  readonly idleLock: number;
+}
+
+/** SettingsChange is a change of Settings. What is nil stays. */
+export interface SettingsChange {
+  readonly receipts?: boolean;
+  readonly typing?: boolean;
+  readonly previews?: boolean;
+  readonly idleLock?: number;
 }
 
 /** Event tells a screen what changed. Fields that are not set did not change. */
@@ -609,6 +710,12 @@ export interface ReceiptsView {
   readonly read: readonly string[];
 }
 
+/** Hit is a message that a search found. */
+export interface Hit {
+  readonly message: MessageView;
+  readonly roomName: string;
+}
+
 /** GoneEvent names a message that is no longer here. Replies to it come as messages anew, without
  * what they quoted. */
 export interface GoneEvent {
@@ -631,18 +738,6 @@ export interface TypingEvent {
   readonly room: string;
   readonly user: string;
   readonly until: number;
-}
-
-/** Settings are a person's choices. Receipts and Typing are the same on all of their devices. */
-export interface Settings {
-  /** tell senders what came and what was read, and see the same of others */
-  readonly receipts: boolean;
-  /** tell others while one writes, and see the same of them */
-  readonly typing: boolean;
-  /** show content in notifications */
-  readonly previews: boolean;
-  /** seconds without a touch after which a screen locks; 0 for never */
-  readonly idleLock: number;
 }
 
 /** LinkEvent is the code that a new device shows, for one that is in already to approve it. */
