@@ -161,9 +161,10 @@ export const stories: Record<string, Story> = {
   hostile: { door: hostile, act: in_("r-hostile") },
   link: {
     door: hostile,
-    act: async (s) => {
+    act: async (s, d) => {
       await in_("r-hostile")(s);
-      await click(".text a", "bank.example");
+      await s.show("r-hostile", d.rooms.get("r-hostile")?.log[3]?.id ?? "");
+      await click(".text a", "bank.example/login");
       await find(".follow");
     },
   },

@@ -122,6 +122,7 @@ export default function Composer({ room, writing, change }: ComposerProps) {
     const made = makeEditor(box.current, network, { changed, query: asked, key });
     made.write(room.draft ?? "");
     setEditor(made);
+    setBytes(new TextEncoder().encode(room.draft ?? "").length);
     const flush = () => {
       if (!saving.current) return;
       clearTimeout(saving.current);

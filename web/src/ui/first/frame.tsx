@@ -9,14 +9,16 @@ interface FrameProps {
   text?: ReactNode;
   step?: string;
   back?: () => void;
+  /** While what is kept here is locked away, the flame is out. */
+  dark?: boolean;
   children: ReactNode;
 }
 
 /** What every screen outside of the desk stands in: a lit wall where there is room for one, and the task beside it. */
-export function Frame({ title, text, step, back, children }: FrameProps) {
+export function Frame({ title, text, step, back, dark, children }: FrameProps) {
   const t = useText();
   return (
-    <div className="first">
+    <div className={dark ? "first first-dark" : "first"}>
       <div className="first-wall" aria-hidden="true">
         <div className="first-glow" />
         <div className="first-wall-mark"><Brand size={168} /></div>

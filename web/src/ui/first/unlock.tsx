@@ -33,7 +33,7 @@ export function Unlock() {
   };
 
   return (
-    <Frame title={t("unlock.title")} text={t("unlock.text")}>
+    <Frame title={t("unlock.title")} text={t("unlock.text")} dark>
       {slot && (
         <>
           <Button kind="main" wide busy={busy === "passkey"} onClick={() => void open("passkey")} autoFocus><Fingerprint size={18} />{t("unlock.passkey")}</Button>
@@ -71,7 +71,7 @@ export function Removed() {
   const t = useText();
   const [forgetting, setForgetting] = useState(false);
   return (
-    <Frame title={t("removed.title")} text={t("removed.text")}>
+    <Frame title={t("removed.title")} text={t("removed.text")} dark>
       <Callout>{t("removed.more")}</Callout>
       <Button kind="bad" wide onClick={() => setForgetting(true)}>{t("removed.forget")}</Button>
       <Forget open={forgetting} close={() => setForgetting(false)} />

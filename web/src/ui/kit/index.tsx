@@ -5,7 +5,7 @@ import { RadioGroup } from "@base-ui/react/radio-group";
 import { Switch as BaseSwitch } from "@base-ui/react/switch";
 import { Tooltip } from "@base-ui/react/tooltip";
 import { Eye, EyeOff, Search as SearchIcon, ShieldAlert, ShieldCheck, TriangleAlert, X } from "lucide-react";
-import { useId, useState, type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactElement, type ReactNode, type Ref } from "react";
+import { useId, useRef, useState, type ButtonHTMLAttributes, type InputHTMLAttributes, type ReactElement, type ReactNode, type Ref } from "react";
 import type { Trust } from "../../core/bridge";
 import { useText } from "../../i18n";
 import "./kit.css";
@@ -158,13 +158,19 @@ interface DialogProps {
   children?: ReactNode;
 }
 
+/** Where the focus begins in a dialog: with what it is for, not with the way out. */
+function firstIn(popup: HTMLElement | null): HTMLElement | true {
+  return popup?.querySelector<HTMLElement>("input, select, textarea, .button-main, .button-bad") ?? true;
+}
+
 export function Dialog({ open, close, title, text, wide, children }: DialogProps) {
   const t = useText();
+  const popup = useRef<HTMLDivElement>(null);
   return (
     <BaseDialog.Root open={open} onOpenChange={(now) => !now && close()}>
       <BaseDialog.Portal>
         <BaseDialog.Backdrop className="veil" />
-        <BaseDialog.Popup className={wide ? "dialog dialog-wide" : "dialog"}>
+        <BaseDialog.Popup ref={popup} initialFocus={() => firstIn(popup.current)} className={wide ? "dialog dialog-wide" : "dialog"}>
           <div className="dialog-head">
             <BaseDialog.Title className="dialog-title">{title}</BaseDialog.Title>
             <BaseDialog.Close render={<button type="button" className="icon-button" aria-label={t("close")}><X size={18} /></button>} />

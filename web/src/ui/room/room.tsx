@@ -4,7 +4,7 @@ import type { MessageView, RoomView } from "../../core/bridge";
 import { other } from "../../core/rows";
 import { useText } from "../../i18n";
 import { duration, names } from "../../i18n/format";
-import { Closed, type Writing } from "../composer/parts";
+import { Closed, Held, type Writing } from "../composer/parts";
 import { useApp, useDesk, useNarrow, useSession } from "../context";
 import { Avatar, Button, IconButton, TrustMark } from "../kit";
 import { tame, tameName } from "../message/text";
@@ -27,13 +27,18 @@ export function Room({ room }: { room: RoomView }) {
   const edit = useCallback((m: MessageView) => setWriting({ edit: m }), []);
   const [acts] = useState({ reply, edit });
   const gone = useGone(room.room, writing);
+  const me = useApp((s) => s.me?.user);
+  // Whoever was verified and speaks with other keys now holds up writing, until the person says that they know.
+  const changed = room.members.filter((m) => m.trust === "changed" && m.user !== me).map((m) => m.user).join(" ");
+  const [known, setKnown] = useState("");
+  const held = changed === known ? [] : room.members.filter((m) => m.trust === "changed" && m.user !== me).map((m) => tameName(m.name));
   return (
     <section className="room" aria-label={tameName(room.name)}>
       <Header room={room} />
       <Banners room={room} />
       {stretch ? <Timeline room={room} stretch={stretch} acts={acts} /> : <Skeleton />}
       <Typing room={room} />
-      {room.left ? <Closed /> : (
+      {room.left ? <Closed /> : held.length > 0 ? <Held names={held} go={() => setKnown(changed)} /> : (
         <Suspense fallback={<div className="composer"><div className="composer-wait" /></div>}>
           <Composer room={room} writing={gone ? {} : writing} change={setWriting} />
         </Suspense>
@@ -64,7 +69,6 @@ function Header({ room }: { room: RoomView }) {
           <span className="room-name"><h1 className="cut"><bdi>{tameName(room.name)}</bdi></h1>{peer && <TrustMark trust={peer.trust} quiet />}</span>
           <span className="room-sub cut">
             {!peer && <span className="room-sub-item"><Users size={13} aria-hidden="true" />{t("members", { n: room.members.length })}</span>}
-            {!peer && <Badge room={room} me={me} />}
             {peer && peer.trust === "unverified" && <span>{t("trust.unverified")}</span>}
             {timers && (
               <span className={room.burn ? "room-sub-item room-sub-hot" : "room-sub-item"} title={timers}>
@@ -73,6 +77,7 @@ function Header({ room }: { room: RoomView }) {
                 <span aria-hidden="true">{[room.burn, room.expire].filter(Boolean).map((s) => duration(s ?? 0)).join(" · ")}</span>
               </span>
             )}
+            {!peer && <Badge room={room} me={me} />}
           </span>
         </span>
       </button>

@@ -91,7 +91,9 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
     const resized = new ResizeObserver(() => {
       if (stuck.current && rows.length > 0) list.current?.scrollToIndex(rows.length - 1, { align: "end" });
     });
+    // The page and what is in it both change their size: rows are measured only once they are drawn.
     if (scroller.current) resized.observe(scroller.current);
+    if (scroller.current?.lastElementChild) resized.observe(scroller.current.lastElementChild);
     return () => {
       removeEventListener("focus", look);
       document.removeEventListener("visibilitychange", look);
