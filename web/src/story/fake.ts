@@ -126,7 +126,7 @@ export class FakeDoor implements Door {
   room(room: string, name: string, users: readonly string[], extra: Partial<RoomView> = {}): Room {
     const members = [this.me.user, ...users].map((user, i) => {
       const p = this.#person(user);
-      return { user, name: p.name, trust: p.trust, devices: p.devices, admin: i < 1 && extra.kind !== "direct" };
+      return { user, name: p.name, trust: p.trust, devices: p.devices ?? 0, admin: i < 1 && extra.kind !== "direct" };
     });
     const made: Room = {
       room, kind: "group", name, members, last: 0, activity: 0, notify: "all",
@@ -152,7 +152,7 @@ export class FakeDoor implements Door {
     const target = extra.replyTo && room.log.find((x) => x.id === extra.replyTo);
     if (target) m.quote = { id: target.id, sender: target.sender, name: target.name, text: (target.text ?? "").slice(0, 280) };
     room.log.push(m);
-    room.activity = Math.max(room.activity, m.time);
+    room.activity = Math.max(room.activity ?? 0, m.time);
     return m;
   }
 
@@ -207,7 +207,7 @@ export class FakeDoor implements Door {
     lock: () => (this.#become("locked"), {}),
     forget: () => (this.#become("new"), {}),
     passkey: ({ add, remove }) => {
-      if (add) this.#host = { ...this.#host, passkey: { credential: add.credential, salt: add.salt } };
+      if (add) this.#host = { ...this.#host, passkey: { credential: add.credential ?? "", salt: add.salt ?? "" } };
       if (remove) this.#host = { ...this.#host, passkey: undefined };
       this.emit({ state: this.#host });
       return {};
@@ -261,7 +261,7 @@ export class FakeDoor implements Door {
       const r = this.#room(room);
       for (const user of users) {
         const p = this.#person(user);
-        r.members.push({ user, name: p.name, trust: p.trust, devices: p.devices });
+        r.members.push({ user, name: p.name, trust: p.trust, devices: p.devices ?? 0 });
       }
       r.verified = r.members.every((m) => m.user === this.me.user || m.trust === "verified");
       this.#tellNotice(r, { what: "added", by: this.me.user, who: users }, "added");

@@ -81,7 +81,7 @@ const Row = memo(function Row({ room, selected, tab }: { room: RoomView; selecte
             {room.notify === "mentions" && <><AtSign size={12} aria-hidden="true" /><span className="unseen">{t("notify.mentions")}</span></>}
             {(room.burn || room.expire) && <span className={room.burn ? "row-timer row-timer-hot" : "row-timer"}>{room.burn ? <Flame size={12} aria-hidden="true" /> : <Hourglass size={11} aria-hidden="true" />}<span className="unseen">{room.burn ? t("timer.burn", { time: duration(room.burn, "long") }) : t("timer.expire", { time: duration(room.expire ?? 0, "long") })}</span></span>}
           </span>
-          {room.activity > 0 && <time className="row-time figures" dateTime={new Date(room.activity).toISOString()}>{brief(room.activity, now)}</time>}
+          {room.activity !== undefined && room.activity > 0 && <time className="row-time figures" dateTime={new Date(room.activity).toISOString()}>{brief(room.activity, now)}</time>}
         </span>
         <span className="row-bottom">
           <Preview room={room} />

@@ -145,9 +145,9 @@ function Quote({ message: m }: { message: MessageView }) {
   if (!q) return null;
   if (q.gone) return <div className="quote quote-gone">{t("quote.gone")}</div>;
   return (
-    <button type="button" className="quote" onClick={() => void session.show(m.room, q.id)} aria-label={t("quote.jump", { name: tameName(q.name) })}>
-      <b><bdi>{tameName(q.name)}</bdi></b>
-      <span dir="auto">{plain(q.text, 140)}</span>
+    <button type="button" className="quote" onClick={() => void session.show(m.room, q.id)} aria-label={t("quote.jump", { name: tameName(q.name ?? "") })}>
+      <b><bdi>{tameName(q.name ?? "")}</bdi></b>
+      <span dir="auto">{plain(q.text ?? "", 140)}</span>
     </button>
   );
 }
