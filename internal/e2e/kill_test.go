@@ -122,7 +122,7 @@ func (w *writing) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for m.State != client.Sent {
+		for !m.State.Stands() {
 			if err := w.client.Sync(ctx); err != nil {
 				select {
 				case <-time.After(10 * time.Millisecond): // the server is away

@@ -76,6 +76,7 @@ type Service struct {
 	infos       *duty.Limiter[api.DeviceID]
 	generations *duty.Limiter[opener]
 	volume      *duty.Limiter[api.DeviceID] // in KiB
+	signals     *duty.Limiter[api.DeviceID]
 }
 
 // opener is a person who opens generations of a room. Each has an allowance of
@@ -117,6 +118,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 		infos:       duty.NewLimiter[api.DeviceID](c.Clock, 600, 10*time.Minute),
 		generations: duty.NewLimiter[opener](c.Clock, 4, time.Hour),
 		volume:      duty.NewLimiter[api.DeviceID](c.Clock, maxVolume, time.Hour),
+		signals:     duty.NewLimiter[api.DeviceID](c.Clock, 30, time.Minute),
 	}, nil
 }
 
@@ -133,6 +135,7 @@ func (s *Service) Register(r *duty.Registry) {
 	duty.Handle(r, api.Rooms, s.Rooms)
 	duty.Handle(r, api.ReadGroupInfo, s.ReadGroupInfo)
 	duty.Handle(r, api.ReadTree, s.ReadTree)
+	duty.Handle(r, api.Signal, s.Signal)
 }
 
 const sweepEvery = time.Minute
