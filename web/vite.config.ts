@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { compileMessage } from "@lingui/message-utils/compileMessage";
 import { defineConfig, type Plugin } from "vite";
+import { integrity } from "./plugin/integrity";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -96,7 +97,7 @@ function shell(): Plugin {
 }
 
 export default defineConfig(({ mode }) => ({
-  plugins: [react(), catalogue(), emoji(), shell()],
+  plugins: [react(), catalogue(), emoji(), integrity(), shell()],
   define: { __STORIES__: JSON.stringify(mode === "story") },
   build: {
     outDir: mode === "story" ? "dist-story" : "dist",
@@ -111,6 +112,6 @@ export default defineConfig(({ mode }) => ({
       },
     },
   },
-  worker: { format: "es" },
+  worker: { format: "es", plugins: () => [integrity()] },
   test: { include: ["src/**/*.test.ts"], environment: "node" },
 }));
