@@ -112,7 +112,9 @@ func (o *VaultOptions) deriver() deriveFunc {
 	return argon2id
 }
 
-// CreateVault makes a vault that a passphrase opens: see [CreateVaultWith].
+// CreateVault makes a vault that a passphrase opens: see [CreateVaultWith]. The
+// passphrase may be any bytes; text typed by a person should be brought to
+// Unicode NFC first, as client/native does.
 func CreateVault(store Store, keyring Keyring, passphrase []byte, opts VaultOptions) (*Vault, error) {
 	return CreateVaultWith(store, keyring, []VaultKey{PassphraseKey(passphrase)}, opts)
 }

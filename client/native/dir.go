@@ -19,11 +19,12 @@ const (
 )
 
 // CreateDir makes a vault in dir, a folder that does not exist or is empty, and
-// makes the folder readable for its owner alone. Closing the vault releases the
+// makes the folder readable for its owner alone. Text as passphrase is brought to
+// Unicode NFC, so that it can be typed anywhere. Closing the vault releases the
 // folder.
 func CreateDir(dir string, passphrase []byte, opts client.VaultOptions) (*client.Vault, error) {
 	return createDir(dir, func(s *Store, k *Keyring) (*client.Vault, error) {
-		return client.CreateVault(s, k, passphrase, opts)
+		return client.CreateVault(s, k, spellings(passphrase)[0], opts)
 	})
 }
 
@@ -57,8 +58,12 @@ func OpenDir(dir string, passphrase []byte, opts client.VaultOptions) (*client.V
 	if err := requireVault(dir); err != nil {
 		return nil, err
 	}
-	return withDir(dir, func(s *Store, k *Keyring) (*client.Vault, error) {
-		return client.OpenVault(s, k, passphrase, opts)
+	return withDir(dir, func(s *Store, k *Keyring) (v *client.Vault, err error) {
+		err = anySpelling(passphrase, func(p []byte) error {
+			v, err = client.OpenVault(s, k, p, opts)
+			return err
+		})
+		return v, err
 	})
 }
 
@@ -68,7 +73,10 @@ func RecoverDir(dir string, passphrase []byte, opts client.VaultOptions) (v *cli
 		return nil, nil, err
 	}
 	v, err = withDir(dir, func(s *Store, k *Keyring) (v *client.Vault, err error) {
-		v, lost, err = client.RecoverVault(s, k, passphrase, opts)
+		err = anySpelling(passphrase, func(p []byte) error {
+			v, lost, err = client.RecoverVault(s, k, p, opts)
+			return err
+		})
 		return v, err
 	})
 	return v, lost, err

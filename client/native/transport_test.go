@@ -15,8 +15,8 @@ import (
 	"sconce/api"
 	"sconce/client"
 	"sconce/client/clienttest"
-	"sconce/client/clienttest/carrier"
 	"sconce/client/native"
+	"sconce/internal/carrier"
 )
 
 func TestTransportKeepsThePromises(t *testing.T) {

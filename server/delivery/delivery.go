@@ -57,6 +57,10 @@ type Config struct {
 	// AppendsPerMinute is how much one device may append. 0 means 6,000: more
 	// than anybody types, and than a bot should say.
 	AppendsPerMinute int
+
+	// TreePart is how many bytes of a ratchet tree go into one answer. 0 means
+	// [api.MaxTreePart]; less is for tests.
+	TreePart int
 }
 
 // Service is the delivery duty. It is safe for concurrent use.
@@ -102,6 +106,9 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	}
 	if c.AppendsPerMinute <= 0 {
 		c.AppendsPerMinute = 6000
+	}
+	if c.TreePart <= 0 {
+		c.TreePart = api.MaxTreePart
 	}
 	return &Service{
 		Config: c, journal: j, reads: db.New(c.DB.Read),
