@@ -20,6 +20,15 @@ func stateOf(t *testing.T, d *Device, room, text string) (client.State, client.R
 	return m.State, *m.Receipts
 }
 
+// tellNothing turns reports off, where a test counts what is sent.
+func (d *Device) tellNothing() {
+	d.net.t.Helper()
+	off := false
+	if _, err := d.Client.SetSettings(client.SettingsChange{Receipts: &off}); err != nil {
+		d.net.t.Fatalf("%s turns reports off: %v", d.Name, err)
+	}
+}
+
 func TestSenderLearnsWhatCameAndWhatWasRead(t *testing.T) {
 	run(t, 81, func(t *testing.T, n *Net) {
 		alice, bob, carol := n.Person("alice"), n.Person("bob"), n.Person("carol")
@@ -98,10 +107,7 @@ func TestWhoTellsNothingIsToldNothing(t *testing.T) {
 		alice, bob := n.Person("alice"), n.Person("bob")
 		n.MustQuiet()
 		room := n.room("tea", alice, bob)
-		off := false
-		if _, err := bob.Client.SetSettings(client.SettingsChange{Receipts: &off}); err != nil {
-			t.Fatal(err)
-		}
+		bob.tellNothing()
 		alice.say(room, "one")
 		bob.say(room, "two")
 		n.MustQuiet()
