@@ -201,8 +201,10 @@ func (b block) marks() string {
 	case said.Expires > 0 && left <= lastMoments:
 		left = max(left+time.Second-1, time.Second) // what is there is not at 0
 		marks = append(marks, t.urgent.Render(" "+plain.Left(left)+" "))
-	case said.Expires > 0:
+	case said.Expires > 0 && left < time.Hour:
 		marks = append(marks, t.accent.Bold(left < time.Minute).Render("◷ "+plain.Left(left)))
+	case said.Expires > 0:
+		marks = append(marks, t.dim.Render("◷ "+plain.Left(left)))
 	case said.Burn > 0:
 		marks = append(marks, t.accent.UnsetBold().Render("◷ "+plain.Timer(said.Burn)+" after reading"))
 	}
