@@ -2,6 +2,8 @@ package mls
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 )
@@ -17,6 +19,9 @@ type CommitOptions struct {
 	AuthenticatedData []byte
 	InlineTree        bool // put the ratchet tree into the Welcome
 }
+
+func (CommitOptions) Format(f fmt.State, verb rune) { hidden{}.Format(f, verb) }
+func (CommitOptions) LogValue() slog.Value          { return hidden{}.LogValue() }
 
 // Commit makes a commit of every pending proposal that can be in it, and of
 // the given ones (RFC 9420, Section 12.4.1). The group stays as it is: store
@@ -45,6 +50,7 @@ func (g *Group) Commit(o CommitOptions, now time.Time) (*StagedCommit, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.now = now
 	psk, err := g.pskSecret(t.psks)
 	if err != nil {
 		return nil, err
@@ -60,7 +66,6 @@ func (g *Group) Commit(o CommitOptions, now time.Time) (*StagedCommit, error) {
 		rotates:    o.Signer != nil,
 		data:       o.AuthenticatedData,
 		inlineTree: o.InlineTree,
-		now:        now,
 	}
 	if p.cfg.EncryptHandshakes {
 		m.encrypt = g.protect
@@ -118,6 +123,7 @@ func (g *Group) choose(inline []Proposal, leaf *LeafNode, now time.Time) (*propo
 
 // commitMaker makes a commit of a transition: a member's or a joiner's.
 type commitMaker struct {
+	hidden
 	*transition
 	template   *LeafNode    // of the committer's new leaf; nil for a commit without a path
 	signer     Signer       // the new leaf's
@@ -128,7 +134,6 @@ type commitMaker struct {
 	init, psk  Secret
 	data       []byte
 	inlineTree bool
-	now        time.Time
 	encrypt    func(*authenticatedContent) (*privateMessage, error) // nil for a public message
 
 	path   *newPath
@@ -136,6 +141,7 @@ type commitMaker struct {
 }
 
 func (m *commitMaker) make() (*StagedCommit, error) {
+	defer m.erase()
 	if err := m.from.checkSafeAAD(m.data); err != nil {
 		return nil, err
 	}
@@ -153,7 +159,7 @@ func (m *commitMaker) make() (*StagedCommit, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := m.stage(ac, m.now)
+	st := m.stage(ac, m.transition.now)
 	st.member = m.nextEpoch(st.encoded)
 	ac.auth.confirmationTag = st.member.epoch.confirmationTag(m.from.s, st.ctx.ConfirmedTranscriptHash)
 	st.confirm(ac.auth.confirmationTag)
@@ -165,13 +171,17 @@ func (m *commitMaker) make() (*StagedCommit, error) {
 			return nil, err
 		}
 	}
+	return st, nil
+}
+
+// erase overwrites what only making the commit took.
+func (m *commitMaker) erase() {
 	m.joiner.erase()
 	m.psk.erase()
 	if m.path != nil {
 		m.path.erase()
 		m.path.commitSecret.erase()
 	}
-	return st, nil
 }
 
 // frame puts the commit into the message that goes over the wire.
@@ -275,7 +285,7 @@ func (m *commitMaker) welcome(st *StagedCommit) (*welcome, error) {
 	secret.erase()
 	defer key.erase()
 	w := &welcome{suite: s.id, secrets: make([]encryptedGroupSecrets, len(m.joiners))}
-	if w.encryptedGroupInfo, err = s.seal(key, nonce, nil, marshal(gi)); err != nil {
+	if w.encryptedGroupInfo, err = s.seal(nil, key, nonce, nil, marshal(gi)); err != nil {
 		return nil, err
 	}
 	context := encryptContext("Welcome", w.encryptedGroupInfo)

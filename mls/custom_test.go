@@ -90,7 +90,7 @@ func TestCustomProposalsAreForThoseWhoKnowThem(t *testing.T) {
 		wantRefusal(t, err, "12.2", "does not support proposal type")
 	}
 	_, err := r.externalProposal(custom)
-	wantRefusal(t, err, "12.1.8", "custom proposal type")
+	wantRefusal(t, err, "12.1.8", "custom type")
 	groups := customRoom(t, nil, 2)
 	_, err = groups[0].Commit(CommitOptions{Proposals: []Proposal{custom}}, now)
 	wantRefusal(t, err, "13.2", "not known here")

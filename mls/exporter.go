@@ -28,6 +28,7 @@ func (g *Group) SafeExport(c ComponentID) (Secret, error) {
 
 // exporterTree holds the frontier of node secrets whose leaves were not taken.
 type exporterTree struct {
+	hidden
 	suite    *suite
 	frontier map[nodeIndex]Secret
 	dirty    map[nodeIndex]struct{}

@@ -43,11 +43,11 @@ func readJoinState(r *reader) *joinState {
 // JoinExternal makes a commit by which this client joins a group without being
 // added (RFC 9420, Section 12.4.3.2). tree is nil when the GroupInfo holds it.
 // Store [StagedCommit.Bytes], send [StagedCommit.Message], and when the
-// delivery service has accepted it, [StagedCommit.Group] is the group. No rule
-// depends on the time yet.
-func JoinExternal(cfg Config, gi *GroupInfo, tree []byte, signer Signer, o ExternalOptions, _ time.Time) (*StagedCommit, error) {
+// delivery service has accepted it, [StagedCommit.Group] is the group. now is
+// for the application's [Authority] alone.
+func JoinExternal(cfg Config, gi *GroupInfo, tree []byte, signer Signer, o ExternalOptions, now time.Time) (*StagedCommit, error) {
 	j := &joinState{info: gi, tree: tree, pending: o.Pending}
-	if err := j.open(cfg); err != nil {
+	if err := j.open(cfg, now); err != nil {
 		return nil, err
 	}
 	s := j.public.s
@@ -80,6 +80,7 @@ func JoinExternal(cfg Config, gi *GroupInfo, tree []byte, signer Signer, o Exter
 	if err != nil {
 		return nil, err
 	}
+	t.now = now
 	psk, err := lookUpPSKs(s, t.psks, cfg.psk)
 	if err != nil {
 		return nil, err
@@ -103,8 +104,8 @@ func JoinExternal(cfg Config, gi *GroupInfo, tree []byte, signer Signer, o Exter
 }
 
 // open checks the GroupInfo, the tree, and the proposals that are pending.
-func (j *joinState) open(cfg Config) (err error) {
-	if j.public, err = NewPublicGroup(cfg, j.info, j.tree, noTime); err != nil {
+func (j *joinState) open(cfg Config, now time.Time) (err error) {
+	if j.public, err = NewPublicGroup(cfg, j.info, j.tree, now); err != nil {
 		return err
 	}
 	for _, b := range j.pending {
@@ -184,7 +185,7 @@ func ParseStagedJoin(cfg Config, b []byte) (*StagedCommit, error) {
 	if len(j.tree) == 0 {
 		j.tree = nil
 	}
-	if err := j.open(cfg); err != nil {
+	if err := j.open(cfg, noTime); err != nil {
 		return nil, err
 	}
 	st, err := j.public.restage(rec)

@@ -31,6 +31,7 @@ type Group struct {
 // resumption is the resumption PSK of an epoch that is over
 // (RFC 9420, Section 8.6).
 type resumption struct {
+	hidden
 	epoch uint64
 	psk   Secret
 }
@@ -48,6 +49,9 @@ func Create(cfg Config, groupID []byte, suite CipherSuite, signer Signer, caps C
 		return nil, err
 	}
 	if err := checkGroupExtensions(ext); err != nil {
+		return nil, err
+	}
+	if err := cfg.checkSenders(nil, ext, noTime); err != nil {
 		return nil, err
 	}
 	leaf, private, err := newKeyPackageLeaf(s, signer, KeyPackageOptions{
@@ -171,30 +175,43 @@ func (g *Group) Encrypt(authenticatedData, plaintext []byte) ([]byte, error) {
 	if g.public.pending.len() > 0 {
 		return nil, ErrPendingProposals
 	}
-	ac := g.frame(ContentApplication, FormatPrivateMessage, authenticatedData)
-	ac.content.application = plaintext
-	if err := g.sign(ac); err != nil {
+	if err := g.public.checkSafeAAD(authenticatedData); err != nil {
 		return nil, err
 	}
-	m, err := g.protect(ac)
+	k, err := g.signingKey()
 	if err != nil {
 		return nil, err
 	}
-	return marshal(&Message{Format: FormatPrivateMessage, private: m}), nil
+	p := g.public
+	ac := g.frame(ContentApplication, FormatPrivateMessage, authenticatedData)
+	ac.content.application = plaintext
+	w := getWorkspace()
+	defer w.release()
+	if err := ac.signInto(w.signature[:0], w, k, p.encoded); err != nil {
+		return nil, err
+	}
+	return sealPrivate(p.s, ac, g.messages, g.epoch.senderData, p.cfg.zeros())
 }
 
-// sign signs content for the present epoch. Reading an Ed25519 key costs as
-// much as signing with it, hence once.
-func (g *Group) sign(ac *authenticatedContent) (err error) {
+// sign signs content for the present epoch.
+func (g *Group) sign(ac *authenticatedContent) error {
 	if err := g.public.checkSafeAAD(ac.content.authenticatedData); err != nil {
 		return err
 	}
-	if g.signing == nil {
-		if g.signing, err = g.public.s.sig.signingKey(g.signer); err != nil {
-			return err
-		}
+	k, err := g.signingKey()
+	if err != nil {
+		return err
 	}
-	return ac.signWith(g.signing, g.public.encoded)
+	return ac.signWith(k, g.public.encoded)
+}
+
+// signingKey reads the member's signature key. Reading an Ed25519 key costs as
+// much as signing with it, hence once.
+func (g *Group) signingKey() (k signingKey, err error) {
+	if g.signing == nil {
+		g.signing, err = g.public.s.sig.signingKey(g.signer)
+	}
+	return g.signing, err
 }
 
 func (g *Group) frame(content ContentType, format WireFormat, authenticatedData []byte) *authenticatedContent {

@@ -129,7 +129,12 @@ func validX25519(b []byte) bool {
 
 // encryptWithLabel seals in an [encryptContext], which who seals to many makes
 // once.
-func (s *suite) encryptWithLabel(public []byte, context, plaintext []byte) (hpkeCiphertext, error) {
+func (s *suite) encryptWithLabel(public []byte, context, plaintext []byte) (ct hpkeCiphertext, err error) {
+	wiping(func() { ct, err = s.hpkeSeal(public, context, plaintext) })
+	return ct, err
+}
+
+func (s *suite) hpkeSeal(public []byte, context, plaintext []byte) (hpkeCiphertext, error) {
 	pub, err := s.parsePublicKey(public)
 	if err != nil {
 		return hpkeCiphertext{}, err
@@ -145,7 +150,12 @@ func (s *suite) encryptWithLabel(public []byte, context, plaintext []byte) (hpke
 	return hpkeCiphertext{kemOutput: enc, ciphertext: ct}, nil
 }
 
-func (s *suite) decryptWithLabel(private Secret, label string, context []byte, ct hpkeCiphertext) (Secret, error) {
+func (s *suite) decryptWithLabel(private Secret, label string, context []byte, ct hpkeCiphertext) (plaintext Secret, err error) {
+	wiping(func() { plaintext, err = s.hpkeOpen(private, label, context, ct) })
+	return plaintext, err
+}
+
+func (s *suite) hpkeOpen(private Secret, label string, context []byte, ct hpkeCiphertext) (Secret, error) {
 	k, err := s.kem.NewPrivateKey(private)
 	if err != nil {
 		return nil, fmt.Errorf("mls: private encryption key: %w", err)
@@ -163,19 +173,29 @@ func (s *suite) decryptWithLabel(private Secret, label string, context []byte, c
 
 // deriveKeyPair is DeriveKeyPair of RFC 9180, Section 4.
 func (s *suite) deriveKeyPair(ikm Secret) (private Secret, public []byte, err error) {
-	k, err := s.kem.DeriveKeyPair(ikm)
+	wiping(func() {
+		var k hpke.PrivateKey
+		if k, err = s.kem.DeriveKeyPair(ikm); err == nil {
+			private, public, err = keyPairBytes(k)
+		}
+	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("deriving key pair: %w", err)
 	}
-	return keyPairBytes(k)
+	return private, public, nil
 }
 
 func (s *suite) generateKeyPair() (private Secret, public []byte, err error) {
-	k, err := s.kem.GenerateKey()
+	wiping(func() {
+		var k hpke.PrivateKey
+		if k, err = s.kem.GenerateKey(); err == nil {
+			private, public, err = keyPairBytes(k)
+		}
+	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("generating key pair: %w", err)
 	}
-	return keyPairBytes(k)
+	return private, public, nil
 }
 
 func keyPairBytes(k hpke.PrivateKey) (Secret, []byte, error) {

@@ -3,6 +3,7 @@ package mls
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 )
 
@@ -17,6 +18,9 @@ type Signer struct {
 	Public     []byte
 	Private    Secret
 }
+
+func (Signer) Format(f fmt.State, verb rune) { hidden{}.Format(f, verb) }
+func (Signer) LogValue() slog.Value          { return hidden{}.LogValue() }
 
 // check makes sure that the halves belong together, so that a mix-up shows
 // before anything is sent.
@@ -44,6 +48,9 @@ type KeyPackageOptions struct {
 // KeyPackageSecrets are the private keys of a KeyPackage. Init must be erased
 // once a Welcome used it.
 type KeyPackageSecrets struct{ Init, Encryption, Signature Secret }
+
+func (KeyPackageSecrets) Format(f fmt.State, verb rune) { hidden{}.Format(f, verb) }
+func (KeyPackageSecrets) LogValue() slog.Value          { return hidden{}.LogValue() }
 
 const keyPackageSecretsVersion = 1
 

@@ -9,6 +9,7 @@ import (
 // joiner secret, the epoch secret and the commit secret are consumed in making
 // it and are not kept (RFC 9420, Section 9.2).
 type epochSecrets struct {
+	hidden
 	senderData Secret
 	encryption Secret // nil once the secret tree has taken it over
 	// applicationExport is of draft-ietf-mls-extensions; nil once the exporter

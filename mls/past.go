@@ -13,6 +13,7 @@ import (
 
 // pastEpoch is what is kept of an epoch that is over.
 type pastEpoch struct {
+	hidden
 	number     uint64
 	ended      time.Time // zero if that is not known
 	context    []byte    // encoded
@@ -105,14 +106,19 @@ func (g *Group) processPast(p *pastEpoch, m *privateMessage) (Event, error) {
 	if !ok {
 		return nil, invalid("6.3.2", "message from leaf %d, which was blank", sd.leaf)
 	}
-	ac, consume, err := m.open(s, p.messages, sd)
+	plaintext, k, err := m.decrypt(s, p.messages, sd)
+	if err != nil {
+		return nil, err
+	}
+	defer k.discard() // which does nothing to a key that was consumed
+	ac, err := m.parseContent(plaintext, sd.leaf)
 	if err != nil {
 		return nil, err
 	}
 	if err := ac.verify(s, sender.key, p.context); err != nil {
 		return nil, err
 	}
-	consume()
+	k.consume()
 	return &ApplicationMessage{
 		Sender:            sd.leaf,
 		Credential:        sender.credential,
@@ -218,7 +224,7 @@ func (s *stored) addPast(kind byte, key, value []byte) error {
 		s.past[number] = p
 	}
 	if kind == keyPastMessages {
-		p.messages = append(p.messages, record{rest, value})
+		p.messages = append(p.messages, record{key: rest, value: value})
 		return nil
 	}
 	if len(rest) > 0 {

@@ -1,7 +1,5 @@
 package mls
 
-import "fmt"
-
 // ProposalType names a kind of proposal (RFC 9420, Section 17.4, and
 // draft-ietf-mls-extensions).
 type ProposalType uint16
@@ -150,7 +148,7 @@ func readProposalBody(r *reader, t ProposalType) Proposal {
 	if t.isCustom() {
 		return &CustomProposal{Kind: t, Data: r.vec()}
 	}
-	r.fail(fmt.Errorf("mls: unknown proposal type 0x%04x", uint16(t)))
+	r.fail(invalid("12.1", "unknown proposal type 0x%04x", uint16(t)))
 	return nil
 }
 
@@ -162,7 +160,7 @@ func readAppDataUpdate(r *reader) *AppDataUpdate {
 	case 2:
 		p.Removes = true
 	default:
-		r.fail(fmt.Errorf("mls: unknown app data update operation %d", op))
+		r.fail(invalid("draft-ietf-mls-extensions AppDataUpdate", "unknown app data update operation %d", op))
 	}
 	return p
 }
@@ -184,7 +182,7 @@ func readProposalOrRef(r *reader) proposalOrRef {
 	case 2:
 		return proposalOrRef{ref: r.vec()}
 	default:
-		r.fail(fmt.Errorf("mls: unknown kind of proposal reference %d", t))
+		r.fail(invalid("12.4", "unknown kind of proposal reference %d", t))
 		return proposalOrRef{}
 	}
 }
@@ -311,7 +309,7 @@ func readPreSharedKeyID(r *reader) PreSharedKeyID {
 		p.Component = ComponentID(r.u16())
 		p.ID = r.vec()
 	default:
-		r.fail(fmt.Errorf("mls: unknown PSK type %d", p.Type))
+		r.fail(invalid("8.4", "unknown PSK type %d", p.Type))
 	}
 	p.Nonce = r.vec()
 	return p

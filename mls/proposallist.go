@@ -24,7 +24,7 @@ func (v *ProposalView) checkSender() error {
 			return invalid("12.1.8", "proposal type %d from an external sender", t)
 		}
 		if t.isCustom() {
-			return invalid("12.1.8", "custom proposal type %#04x from an external sender", uint16(t))
+			return invalid("12.1.8", "custom type %#04x is not for external senders", uint16(t))
 		}
 	case SenderNewMemberProposal:
 		if t != ProposalAdd {
@@ -57,7 +57,7 @@ func (p *PublicGroup) checkProposal(v *ProposalView, now time.Time) error {
 	case *Add:
 		return p.checkAdd(q, now)
 	case *Update:
-		return p.checkUpdate(v.Sender.leaf(), q)
+		return p.checkUpdate(v.Sender.leaf(), q, now)
 	case *Remove:
 		if p.tree.leaf(q.Removed) == nil {
 			return invalid("12.1.3", "remove names leaf %d, which is blank", q.Removed)
@@ -69,7 +69,10 @@ func (p *PublicGroup) checkProposal(v *ProposalView, now time.Time) error {
 			return invalid("12.1.5", "reinit to an older protocol version")
 		}
 	case *GroupContextExtensions:
-		return p.checkNewExtensions(q.Extensions)
+		if err := p.checkNewExtensions(q.Extensions); err != nil {
+			return err
+		}
+		return p.cfg.checkSenders(p.ctx.Extensions, q.Extensions, now)
 	case *AppEphemeral:
 		return p.checkEphemeral(q)
 	case *CustomProposal:
@@ -103,11 +106,17 @@ func (p *PublicGroup) checkAdd(a *Add, now time.Time) error {
 	if !now.IsZero() && !a.KeyPackage.Leaf.Lifetime.contains(now) {
 		return invalid("7.3", "key package is outside its lifetime")
 	}
-	return a.KeyPackage.Leaf.checkAlone(p.s)
+	if l, most := a.KeyPackage.Leaf.Lifetime, p.cfg.MaxLifetime; most > 0 && l.NotAfter-l.NotBefore > uint64(most/time.Second) {
+		return invalid("7.2", "lifetime of the key package is longer than %v", most)
+	}
+	if err := a.KeyPackage.Leaf.checkAlone(p.s); err != nil {
+		return err
+	}
+	return p.cfg.checkCredential(nil, a.KeyPackage.Leaf, now)
 }
 
 // checkUpdate is RFC 9420, Sections 12.1.2 and 7.3.
-func (p *PublicGroup) checkUpdate(sender LeafIndex, u *Update) error {
+func (p *PublicGroup) checkUpdate(sender LeafIndex, u *Update, now time.Time) error {
 	old := p.tree.leaf(sender)
 	switch {
 	case old == nil:
@@ -120,7 +129,10 @@ func (p *PublicGroup) checkUpdate(sender LeafIndex, u *Update) error {
 	if err := u.Leaf.verify(p.s, p.ctx.GroupID, sender); err != nil {
 		return err
 	}
-	return u.Leaf.checkAlone(p.s)
+	if err := u.Leaf.checkAlone(p.s); err != nil {
+		return err
+	}
+	return p.cfg.checkCredential(old, u.Leaf, now)
 }
 
 // checkPSK is RFC 9420, Section 12.1.4. The first commit of a group is where

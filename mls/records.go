@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"maps"
 	"slices"
 )
@@ -16,6 +17,20 @@ type Record struct {
 	Key, Value []byte // a nil Value deletes the entry
 	Secret     bool   // the store must be able to erase it for good
 }
+
+// Format and LogValue print no value that is secret.
+func (r Record) Format(f fmt.State, _ rune) {
+	if r.Secret {
+		fmt.Fprintf(f, "{%x [secret]}", r.Key)
+		return
+	}
+	fmt.Fprintf(f, "{%x %x}", r.Key, r.Value)
+}
+
+func (r Record) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
+
+// MarshalText is for logs, too: it gives no value that is secret.
+func (r Record) MarshalText() ([]byte, error) { return fmt.Append(nil, r), nil }
 
 // The first octet of a record's key.
 const (
@@ -119,6 +134,7 @@ func (s *pendingSet) record(ref string) []byte {
 
 // stored gathers records until all are there.
 type stored struct {
+	hidden
 	group, member []byte
 	nodes         map[nodeIndex]node
 	proposals     []storedProposal
@@ -157,9 +173,9 @@ func (s *stored) add(kind byte, key, value []byte) error {
 	case keyMember:
 		s.member = value
 	case keyMessages:
-		s.messages = append(s.messages, record{key, value})
+		s.messages = append(s.messages, record{key: key, value: value})
 	case keyExporter:
-		s.exporter = append(s.exporter, record{key, value})
+		s.exporter = append(s.exporter, record{key: key, value: value})
 	case keyPast, keyPastMessages:
 		return s.addPast(kind, key, value)
 	case keyNode:

@@ -10,6 +10,10 @@ import (
 // Config is what an application adds to the protocol. The zero Config is the
 // RFC alone.
 type Config struct {
+	// Authority validates credentials. Nil validates none here: the
+	// application's Rules see every leaf too.
+	Authority Authority
+
 	// Rules is the application's policy. Nil allows whatever the RFC allows,
 	// and knows no component of the app data dictionary.
 	Rules Rules
@@ -52,6 +56,10 @@ type Config struct {
 
 	// MaxMembers bounds the group. 0 means 16,384.
 	MaxMembers int
+
+	// MaxLifetime is the longest lifetime, from end to end, of a KeyPackage that
+	// may be added (RFC 9420, Section 7.2). 0 allows any, for Rules to judge.
+	MaxLifetime time.Duration
 
 	// StrictPending refuses a commit that leaves out a valid pending proposal
 	// which it could have included, and any commit by a member whose removal

@@ -18,15 +18,34 @@ import (
 
 // Signatures (RFC 9420, Section 5.1.2).
 
-// signContent is SignContent, in pieces.
-func signContent(label string, content [][]byte) [][]byte {
+// signContent is SignContent: in one piece of the workspace's memory, but in
+// several where it is large.
+func signContent(w *workspace, label string, content [][]byte) [][]byte {
 	size := 0
 	for _, piece := range content {
 		size += len(piece)
 	}
-	head := appendLabel(make([]byte, 0, len(label)+16), label)
-	pieces := make([][]byte, 0, 1+len(content))
-	return append(append(pieces, appendLength(head, size)), content...)
+	room := len(label) + 16
+	if size <= mostKept/2 {
+		room += size // at once: growing would leave a copy behind
+	}
+	w.message = appendLength(appendLabel(slices.Grow(w.message[:0], room), label), size)
+	if size > mostKept/2 {
+		return slices.Concat([][]byte{w.message}, content)
+	}
+	for _, piece := range content {
+		w.message = append(w.message, piece...)
+	}
+	w.joined[0] = w.message
+	return w.joined[:]
+}
+
+// joined gives a message in one piece.
+func joined(message [][]byte) []byte {
+	if len(message) == 1 {
+		return message[0]
+	}
+	return slices.Concat(message...)
 }
 
 func (s *suite) signWithLabel(private Secret, label string, content ...[]byte) ([]byte, error) {
@@ -37,16 +56,25 @@ func (s *suite) signWithLabel(private Secret, label string, content ...[]byte) (
 	return k.signWithLabel(label, content...)
 }
 
-// signingKey signs with a private key that has been read already. Reading one
+// signingKey appends the signature of a message in pieces to out. It signs with a private key that has been read already. Reading one
 // takes as long as signing does: who signs often keeps it.
-type signingKey func(message [][]byte) ([]byte, error)
+type signingKey func(out []byte, message [][]byte) ([]byte, error)
 
 func (k signingKey) signWithLabel(label string, content ...[]byte) ([]byte, error) {
-	return k(signContent(label, content))
+	w := getWorkspace()
+	defer w.release()
+	return k.sign(nil, signContent(w, label, content))
+}
+
+func (k signingKey) sign(out []byte, message [][]byte) (signature []byte, err error) {
+	wiping(func() { signature, err = k(out, message) })
+	return signature, err
 }
 
 func (s *suite) verifyWithLabel(public []byte, label string, signature []byte, content ...[]byte) bool {
-	return s.sig.verify(public, signContent(label, content), signature)
+	w := getWorkspace()
+	defer w.release()
+	return s.sig.verify(public, signContent(w, label, content), signature)
 }
 
 // signatureScheme is one of the suite table's signature algorithms, with keys
@@ -89,11 +117,13 @@ func (e ed25519Scheme) signingKey(private Secret) (signingKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(message [][]byte) ([]byte, error) { return ed25519.Sign(k, slices.Concat(message...)), nil }, nil
+	return func(out []byte, message [][]byte) ([]byte, error) {
+		return append(out, ed25519.Sign(k, joined(message))...), nil
+	}, nil
 }
 
 func (ed25519Scheme) verify(public []byte, message [][]byte, signature []byte) bool {
-	return len(public) == ed25519.PublicKeySize && ed25519.Verify(public, slices.Concat(message...), signature)
+	return len(public) == ed25519.PublicKeySize && ed25519.Verify(public, joined(message), signature)
 }
 
 func (ed25519Scheme) valid(public []byte) bool { return len(public) == ed25519.PublicKeySize }
@@ -149,7 +179,10 @@ func (e ecdsaScheme) signingKey(private Secret) (signingKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(message [][]byte) ([]byte, error) { return ecdsa.SignASN1(rand.Reader, k, e.digest(message)) }, nil
+	return func(out []byte, message [][]byte) ([]byte, error) {
+		signature, err := ecdsa.SignASN1(rand.Reader, k, e.digest(message))
+		return append(out, signature...), err
+	}, nil
 }
 
 func (e ecdsaScheme) digest(message [][]byte) []byte {
@@ -209,12 +242,15 @@ func (m mldsaScheme) signingKey(private Secret) (signingKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(message [][]byte) ([]byte, error) { return k.Sign(nil, slices.Concat(message...), nil) }, nil
+	return func(out []byte, message [][]byte) ([]byte, error) {
+		signature, err := k.Sign(nil, joined(message), nil)
+		return append(out, signature...), err
+	}, nil
 }
 
 func (m mldsaScheme) verify(public []byte, message [][]byte, signature []byte) bool {
 	k, err := mldsa.NewPublicKey(m.params, public)
-	return err == nil && mldsa.Verify(k, slices.Concat(message...), signature, nil) == nil
+	return err == nil && mldsa.Verify(k, joined(message), signature, nil) == nil
 }
 
 // valid: every encoding of the right length is a key (FIPS 204, Section 7.2).

@@ -11,6 +11,7 @@ import (
 // the delivery service accepts it, another's until the caller merges it. It
 // changes nothing by itself, and may be dropped.
 type StagedCommit struct {
+	hidden
 	s      *suite
 	public *PublicGroup // that staged it; for its Config alone
 	from   uint64       // epoch it starts from
@@ -36,6 +37,7 @@ type StagedCommit struct {
 
 // member is what only a member knows of an epoch.
 type member struct {
+	hidden
 	own     LeafIndex
 	signer  Secret // private signature key
 	secrets *treeSecrets
@@ -186,6 +188,7 @@ func (s *StagedCommit) CheckGroupInfo(gi *GroupInfo) error {
 // staged commit is of no use afterwards.
 func (s *StagedCommit) Discard() {
 	if s.member != nil {
+		s.member.signer.erase() // a copy of the group's
 		s.member.erase()
 		s.member = nil
 	}
@@ -227,6 +230,7 @@ func (s *StagedCommit) Bytes() Secret {
 // stagedRecord is the part of a staged commit that cannot be worked out from
 // the commit itself.
 type stagedRecord struct {
+	hidden
 	sealed          *authenticatedContent // of a commit that was sent encrypted
 	before, message []byte
 	welcome         *welcome

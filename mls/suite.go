@@ -4,15 +4,10 @@ import (
 	"crypto"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/hpke"
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/sha512"
 	"errors"
 	"fmt"
-	"hash"
 	"slices"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -173,87 +168,6 @@ func (c CipherSuite) PublicSignatureKey(private Secret) ([]byte, error) {
 	return s.sig.public(private)
 }
 
-// Hashing and derivation: RFC 9420, Sections 5.1, 5.2 and 8.
-
-func (s *suite) newHash() hash.Hash {
-	switch s.hash {
-	case crypto.SHA256:
-		return sha256.New()
-	case crypto.SHA384:
-		return sha512.New384()
-	default:
-		return sha512.New()
-	}
-}
-
-func (s *suite) digest(b []byte) []byte {
-	switch s.hash {
-	case crypto.SHA256:
-		d := sha256.Sum256(b)
-		return d[:]
-	case crypto.SHA384:
-		d := sha512.Sum384(b)
-		return d[:]
-	default:
-		d := sha512.Sum512(b)
-		return d[:]
-	}
-}
-
-// mac, like signatures, takes its input in pieces: a commit can be megabytes,
-// which are not to be copied just to have their framing beside them.
-func (s *suite) mac(key Secret, data ...[]byte) []byte {
-	h := hmac.New(s.newHash, key)
-	for _, piece := range data {
-		h.Write(piece)
-	}
-	return h.Sum(nil)
-}
-
-func (s *suite) verifyMAC(key Secret, tag []byte, data ...[]byte) bool {
-	return hmac.Equal(s.mac(key, data...), tag)
-}
-
-// zero is a string of hash-size zero octets.
-func (s *suite) zero() []byte { return make([]byte, s.nh) }
-
-func (s *suite) extract(salt, ikm []byte) Secret {
-	out, err := hkdf.Extract(s.newHash, ikm, salt)
-	if err != nil {
-		panic("mls: HKDF-Extract: " + err.Error()) // only in FIPS-only mode with a short key; ours are hash-sized
-	}
-	return out
-}
-
-func (s *suite) expandWithLabel(secret Secret, label string, context []byte, length int) Secret {
-	var room [128]byte // on the stack: enough for all but a group context
-	info := appendU16(room[:0], uint16(length))
-	info = appendLabel(info, label)
-	info = appendVec(info, context)
-	out, err := hkdf.Expand(s.newHash, secret, string(info), length)
-	if err != nil {
-		panic("mls: HKDF-Expand: " + err.Error()) // lengths are ours and far below 255 hashes
-	}
-	return out
-}
-
-func (s *suite) deriveSecret(secret Secret, label string) Secret {
-	return s.expandWithLabel(secret, label, nil, s.nh)
-}
-
-func (s *suite) deriveTreeSecret(secret Secret, label string, generation uint32, length int) Secret {
-	var ctx [4]byte
-	appendU32(ctx[:0], generation)
-	return s.expandWithLabel(secret, label, ctx[:], length)
-}
-
-func (s *suite) refHash(label string, value []byte) []byte {
-	in := make([]byte, 0, len(label)+len(value)+8)
-	in = appendVec(in, []byte(label))
-	in = appendVec(in, value)
-	return s.digest(in)
-}
-
 func (s *suite) randomSecret() Secret {
 	b := make([]byte, s.nh)
 	rand.Read(b) // never fails since Go 1.24
@@ -281,24 +195,29 @@ func (s *suite) newAEAD(key Secret) (cipher.AEAD, error) {
 	return cipher.NewGCM(block)
 }
 
-func (s *suite) seal(key Secret, nonce, aad, plaintext []byte) ([]byte, error) {
-	a, err := s.newAEAD(key)
-	if err != nil {
-		return nil, err
-	}
-	return a.Seal(nil, nonce, plaintext, aad), nil
+// seal appends the ciphertext to out.
+func (s *suite) seal(out []byte, key Secret, nonce, aad, plaintext []byte) (sealed []byte, err error) {
+	wiping(func() {
+		var a cipher.AEAD
+		if a, err = s.newAEAD(key); err == nil {
+			sealed = a.Seal(out, nonce, plaintext, aad)
+		}
+	})
+	return sealed, err
 }
 
 var errDecrypt = errors.New("mls: decryption failed")
 
-func (s *suite) open(key Secret, nonce, aad, ciphertext []byte) ([]byte, error) {
-	a, err := s.newAEAD(key)
-	if err != nil {
-		return nil, err
-	}
-	out, err := a.Open(nil, nonce, ciphertext, aad)
-	if err != nil {
-		return nil, errDecrypt
-	}
-	return out, nil
+// open appends the plaintext to out.
+func (s *suite) open(out []byte, key Secret, nonce, aad, ciphertext []byte) (plaintext []byte, err error) {
+	wiping(func() {
+		var a cipher.AEAD
+		if a, err = s.newAEAD(key); err != nil {
+			return
+		}
+		if plaintext, err = a.Open(out, nonce, ciphertext, aad); err != nil {
+			err = errDecrypt
+		}
+	})
+	return plaintext, err
 }

@@ -212,11 +212,11 @@ func TestTreeSecretsDoNotPrint(t *testing.T) {
 func TestPathSecretOfAnotherKeyIsRefused(t *testing.T) {
 	g := newTreeGroup(t, suites[X25519AES128], 4)
 	err := g.secrets[3].clone().fromWelcome(g.s, g.tree, 3, 0, g.s.randomSecret())
-	wantInvalid(t, err, "7.5")
+	wantRefusal(t, err, "7.5", "does not give the public key")
 	err = g.secrets[3].clone().fromWelcome(g.s, g.tree, 3, 0, Secret("short"))
-	wantInvalid(t, err, "7.4")
+	wantRefusal(t, err, "7.4", "path secret has")
 	err = g.secrets[3].clone().fromWelcome(g.s, g.tree, 3, 99, g.s.randomSecret())
-	wantInvalid(t, err, "12.4.3.1")
+	wantRefusal(t, err, "12.4.3.1", "which share no node")
 }
 
 func wantInvalid(t testing.TB, err error, section string) {

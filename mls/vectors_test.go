@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // The published test vectors are read from $SCONCE_VECTORS, or from a folder
@@ -117,7 +119,7 @@ func (h *hexBytes) UnmarshalJSON(b []byte) error {
 }
 
 // wantBytes reports a difference of a vector's field.
-func wantBytes(t testing.TB, what string, got, want []byte) {
+func wantBytes(t rapid.TB, what string, got, want []byte) {
 	t.Helper()
 	if !slices.Equal(got, want) {
 		t.Errorf("%s:\n got %x\nwant %x", what, got, want)

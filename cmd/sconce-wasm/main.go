@@ -15,8 +15,12 @@ import (
 	"os"
 	"syscall/js"
 
+	"sconce/client/bridge"
 	"sconce/client/browser"
 )
+
+// version is set when a release is built.
+var version = "development"
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "derive" {
@@ -34,6 +38,7 @@ func serve() error {
 	if err != nil {
 		return err
 	}
-	js.Global().Set("sconceCore", browser.Core(context.Background(), door(host)))
+	door := bridge.NewHost(&browser.Platform{Host: host, Version: version}, bridge.HostOptions{})
+	js.Global().Set("sconceCore", browser.Core(context.Background(), door))
 	return nil
 }

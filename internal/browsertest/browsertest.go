@@ -24,12 +24,9 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-)
 
-// Policy is the content security policy that the product's pages have.
-const Policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; " +
-	"style-src 'self'; img-src 'self' data: blob:; font-src 'self'; manifest-src 'self'; base-uri 'none'; " +
-	"form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types app"
+	"sconce/web"
+)
 
 // Browser is a Chromium with one page open, which starts and ends workers.
 type Browser struct {
@@ -92,15 +89,34 @@ func Root(t testing.TB) string {
 // program, in an empty folder.
 func Build(t testing.TB, pkg, page string) {
 	t.Helper()
+	BuildPage(t, "test/harness/vite.config.ts", page)
+	command(t, Root(t), []string{"GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0"},
+		"go", "test", "-c", "-ldflags=-s -w", "-o", filepath.Join(page, "program.wasm"), pkg)
+}
+
+// BuildPage makes a page of web/test, with the core in it, in an empty folder.
+func BuildPage(t testing.TB, config, page string) {
+	t.Helper()
 	Tool(t, "chromium", "chromium-browser", "google-chrome")
 	npx, root := Tool(t, "npx"), Root(t)
-	web := filepath.Join(root, "web")
-	if _, err := os.Stat(filepath.Join(web, "node_modules", "vite")); errors.Is(err, os.ErrNotExist) {
+	folder := filepath.Join(root, "web")
+	if _, err := os.Stat(filepath.Join(folder, "node_modules", "vite")); errors.Is(err, os.ErrNotExist) {
 		t.Skip("the packages of web are not installed (npm ci in web/), so nothing is tested in a browser")
 	}
 	command(t, root, nil, filepath.Join(root, "scripts", "wasm.sh"))
-	command(t, web, nil, npx, "--no-install", "vite", "build", "--logLevel", "error", "-c", "test/harness/vite.config.ts", "--outDir", page, "--emptyOutDir")
-	command(t, root, []string{"GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0"}, "go", "test", "-c", "-ldflags=-s -w", "-o", filepath.Join(page, "program.wasm"), pkg)
+	command(t, folder, nil, npx, "--no-install", "vite", "build", "--logLevel", "error", "-c", config, "--outDir", page, "--emptyOutDir")
+}
+
+// Page serves a folder as the product serves its page.
+func Page(dir string) http.Handler {
+	files := http.FileServer(http.Dir(dir))
+	headers := web.Headers()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range headers {
+			w.Header().Set(name, value)
+		}
+		files.ServeHTTP(w, r)
+	})
 }
 
 func command(t testing.TB, dir string, env []string, name string, args ...string) {
@@ -170,7 +186,6 @@ func (b *Browser) Violations() []string {
 }
 
 func (b *Browser) handler(o Options) http.Handler {
-	files := http.FileServer(http.Dir(o.Page))
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /control", func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, nil)
@@ -181,15 +196,7 @@ func (b *Browser) handler(o Options) http.Handler {
 		b.joined <- conn
 		<-b.exited
 	})
-	mux.HandleFunc("GET /", func(w http.ResponseWriter, r *http.Request) {
-		for name, value := range map[string]string{
-			"Content-Security-Policy": Policy, "Cross-Origin-Opener-Policy": "same-origin",
-			"Cross-Origin-Embedder-Policy": "require-corp", "X-Content-Type-Options": "nosniff",
-		} {
-			w.Header().Set(name, value)
-		}
-		files.ServeHTTP(w, r)
-	})
+	mux.Handle("GET /", Page(o.Page))
 	if o.Handler != nil {
 		mux.Handle("/v1/", o.Handler)
 	}

@@ -60,7 +60,7 @@ func openSQLite(ctx context.Context, path string, o options) (*DB, error) {
 		write.Close()
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
-	read, err := sql.Open("sqlite", sqliteDSN(path, "deferred", "query_only(ON)", "cache_size(-2048)"))
+	read, err := sql.Open("sqlite", sqliteDSN(path, "deferred", "query_only(ON)", "cache_size(-1024)"))
 	if err != nil {
 		write.Close()
 		return nil, fmt.Errorf("opening %s: %w", path, err)

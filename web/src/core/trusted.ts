@@ -1,27 +1,29 @@
-// The one place where a URL becomes a script. The content security policy lets
-// no other through: it names a single Trusted Types policy, "app", and this is
-// it. It accepts what the build put beside the page, and nothing else.
+// Addresses of scripts that the page may start, under the one policy that its
+// Content-Security-Policy allows. Everything else in the page can't make any.
 
 interface Policy {
   createScriptURL(url: string): string;
 }
 
-interface Policies {
-  createPolicy(name: string, rules: Policy): Policy;
+interface PolicyFactory {
+  createPolicy(name: string, rules: { createScriptURL: (url: string) => string }): Policy;
 }
 
-function accept(url: string): string {
-  const { origin, pathname, search, hash } = new URL(url, location.href);
-  if (origin !== location.origin || !/^\/assets\/[\w.-]+\.js$/.test(pathname) || search !== "" || hash !== "") {
-    throw new TypeError("this script is not part of the page");
-  }
-  return origin + pathname;
-}
+const known = new Set<string>();
+let policy: Policy | undefined;
 
-const { trustedTypes } = globalThis as { trustedTypes?: Policies };
-const policy: Policy = trustedTypes?.createPolicy("app", { createScriptURL: accept }) ?? { createScriptURL: accept };
-
-/** Starts a module worker from a script of the build (imported with "?worker&url"). */
-export function startWorker(url: string, name: string): Worker {
-  return new Worker(policy.createScriptURL(url), { type: "module", name });
+/** Marks an address that the build itself has made as one of ours. */
+export function ourScript(url: string): string {
+  const full = new URL(url, location.href);
+  if (full.origin !== location.origin) throw new TypeError("a script from elsewhere");
+  known.add(full.href);
+  const factory = (globalThis as { trustedTypes?: PolicyFactory }).trustedTypes;
+  if (!factory) return full.href;
+  policy ??= factory.createPolicy("app", {
+    createScriptURL(asked) {
+      if (!known.has(asked)) throw new TypeError("not a script of ours");
+      return asked;
+    },
+  });
+  return policy.createScriptURL(full.href);
 }

@@ -1,7 +1,7 @@
 // What Go finds in its worker: the global "sconceHost". client/browser is the
 // other side of it.
 
-import { startWorker } from "../core/trusted";
+import { ourScript } from "../core/trusted";
 import deriveURL from "./derive.ts?worker&url";
 import { HostError, fileError, quota } from "./error";
 import { keyringOn, memoryFile, openKeyring, type KeyringHandle } from "./keyring";
@@ -97,7 +97,7 @@ async function erase(folder: FileSystemDirectoryHandle, name: string): Promise<v
 }
 
 function derive(task: Derivation): Promise<Uint8Array> {
-  const worker = startWorker(deriveURL, "sconce-derive");
+  const worker = new Worker(ourScript(deriveURL), { type: "module", name: "sconce-derive" });
   return new Promise<Uint8Array>((resolve, reject) => {
     const fail = (message: string) => reject(new HostError("failed", `the passphrase could not be worked on: ${message}`));
     worker.onmessage = ({ data }: MessageEvent<Derived>) => ("key" in data ? resolve(data.key) : fail(data.failed));

@@ -1,7 +1,7 @@
 // The page that a Go test steers: it starts and ends workers as the test says,
 // and passes on what they print.
 
-import { startWorker } from "../../src/core/trusted";
+import { ourScript } from "../../src/core/trusted";
 import workerURL from "./worker.ts?worker&url";
 
 interface Run {
@@ -26,7 +26,7 @@ control.onmessage = ({ data }: MessageEvent<string>) => {
     tell({ id, kind: "ended" });
     return;
   }
-  const worker = startWorker(workerURL, `test-${id}`);
+  const worker = new Worker(ourScript(workerURL), { type: "module", name: `test-${id}` });
   workers.set(id, worker);
   worker.onmessage = (event: MessageEvent<{ kind: string }>) => {
     // Its files are free when the worker is gone, and not before.

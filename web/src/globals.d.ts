@@ -1,0 +1,11 @@
+/** True in the build that shows the screens with made-up people; never in the product. */
+declare const __STORIES__: boolean;
+
+declare module "virtual:catalogue/*" {
+  export const messages: Record<string, string>;
+}
+
+declare module "virtual:emoji/*" {
+  /** The emoji, what it shows, and its short names without colons. */
+  export const emoji: [glyph: string, label: string, names: string[]][];
+}

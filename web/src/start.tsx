@@ -1,0 +1,60 @@
+import { createRoot, type Root } from "react-dom/client";
+import { CoreError, type Door, type MessageView, type RoomView } from "./core/bridge";
+import { readLook, wear } from "./core/look";
+import { keepShell, show, withdraw, worthIt } from "./core/notify";
+import { Session } from "./core/store";
+import { speak, text, type TextId } from "./i18n";
+import { App } from "./ui/app";
+import { plain, tameName } from "./ui/message/text";
+import "./style/tokens.css";
+import "./style/base.css";
+
+/** Draws the page on a door, whatever is behind it. */
+export async function start(door: Door, options: { shell: boolean }): Promise<Session> {
+  wear(readLook());
+  await speak(readLook().language);
+  const element = document.getElementById("page");
+  if (!element) throw new Error("the page has no place to draw on");
+  const root: Root = createRoot(element);
+  const draw = (announced: string) => root.render(<App session={session} announced={announced} />);
+  const session = new Session(door, {
+    explain,
+    announce: (m) => draw(text("announce", { name: tameName(m.name), text: plain(m.text ?? "", 200) })),
+    notify: (m, room) => notify(session, m, room),
+  });
+  draw("");
+  session.subscribe(() => {
+    // What was read, or has burned, leaves the notifications too.
+    for (const room of Object.values(session.state.rooms)) if (!room.unread) withdraw(room.room);
+  });
+  await session.start();
+  if (options.shell) {
+    void keepShell(
+      (update) => {
+        session.tell(text("update"));
+        addEventListener("pagehide", update, { once: true });
+      },
+      (room) => session.select(room),
+    ).catch(() => undefined); // without it the page works, but not offline
+  }
+  return session;
+}
+
+function notify(session: Session, m: MessageView, room: RoomView | undefined): void {
+  if (!readLook().notify || !worthIt(m, room)) return;
+  const open = session.state.settings?.previews === true && !m.burn && !room?.burn;
+  const title = open ? tameName(room?.kind === "direct" ? m.name : `${m.name} · ${room?.name ?? ""}`) : text("notify.title");
+  show(m.room, { title, body: open ? plain(m.text ?? "", 140) : text("notify.body") }, () => session.select(m.room));
+}
+
+/** Puts an error into words. What has a sentence of its own gets it; the rest say what the core says. */
+function explain(error: unknown): string {
+  if (!(error instanceof CoreError)) return text("error.internal");
+  const known: Partial<Record<CoreError["code"], TextId>> = {
+    offline: "error.offline", wrong_passphrase: "error.wrong_passphrase", busy: "error.busy", exists: "error.exists", unfinished: "unfinished.title",
+    removed: "removed.title", forbidden: "error.forbidden", not_found: "error.not_found", conflict: "error.conflict", too_large: "error.too_large",
+    rate_limited: "error.rate_limited", unavailable: "error.unavailable", internal: "error.internal", unauthenticated: "error.unauthenticated",
+  };
+  const id = known[error.code];
+  return id ? text(id) : text("error.other", { message: error.message });
+}

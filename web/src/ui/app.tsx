@@ -1,0 +1,98 @@
+import { CSPProvider } from "@base-ui/react/csp-provider";
+import { DirectionProvider } from "@base-ui/react/direction-provider";
+import { Tooltip } from "@base-ui/react/tooltip";
+import { CircleAlert, Info, X } from "lucide-react";
+import { useEffect, useMemo, useState } from "react";
+import { keepLook, readLook, wear, type Look } from "../core/look";
+import { unreadTotal } from "../core/rows";
+import type { Session } from "../core/store";
+import { speak, Speech, useText } from "../i18n";
+import { LookContext, SessionContext, useApp, useSession } from "./context";
+import { Desk } from "./desk/desk";
+import { Removed, Unfinished, Unlock } from "./first/unlock";
+import { Welcome } from "./first/welcome";
+import { Brand, IconButton } from "./kit";
+import { forgetTexts, tame } from "./message/text";
+
+/** The whole page. */
+export function App({ session, announced }: { session: Session; announced: string }) {
+  const [look, setLook] = useState(readLook);
+  useEffect(() => {
+    wear(look);
+    const again = () => wear(look);
+    const watched = [matchMedia("(prefers-contrast: more)"), matchMedia("(prefers-reduced-motion: reduce)")];
+    for (const w of watched) w.addEventListener("change", again);
+    return () => {
+      for (const w of watched) w.removeEventListener("change", again);
+    };
+  }, [look]);
+  const wearing = useMemo(() => ({
+    look,
+    change: (change: Partial<Look>) => {
+      const now = { ...look, ...change };
+      setLook(now);
+      keepLook(now);
+      if (change.language) void speak(change.language);
+    },
+  }), [look]);
+  return (
+    <CSPProvider disableStyleElements>
+      <DirectionProvider direction={document.documentElement.dir === "rtl" ? "rtl" : "ltr"}>
+        <Speech>
+          <LookContext value={wearing}>
+            <SessionContext value={session}>
+              <Tooltip.Provider>
+                <Screen />
+                <Toasts />
+                <div className="unseen" aria-live="polite">{announced}</div>
+              </Tooltip.Provider>
+            </SessionContext>
+          </LookContext>
+        </Speech>
+      </DirectionProvider>
+    </CSPProvider>
+  );
+}
+
+function Screen() {
+  const t = useText();
+  const host = useApp((s) => s.host?.state);
+  const removed = useApp((s) => s.me?.removed === true);
+  const unread = useApp(unreadTotal);
+  // While the recovery key is on the screen, nothing else takes its place.
+  const [held, hold] = useState(false);
+  useEffect(() => {
+    document.title = unread > 0 && host === "open" ? `(${unread}) Sconce` : "Sconce";
+  }, [unread, host]);
+  useEffect(() => {
+    if (host === "locked") forgetTexts();
+  }, [host]);
+  if (host === "new" || held) return <Welcome hold={hold} />;
+  if (host === "unfinished") return <Unfinished />;
+  if (host === "locked") return <Unlock />;
+  if (host === "open") return removed ? <Removed /> : <Desk />;
+  return <div className="splash" role="status"><Brand size={52} /><span className="unseen">{t("loading")}</span></div>;
+}
+
+const shownFor = 6_000;
+
+function Toasts() {
+  const toasts = useApp((s) => s.toasts);
+  return <div className="toasts" role="region" aria-live="polite" aria-label="Sconce">{toasts.map((x) => <ToastView key={x.id} id={x.id} kind={x.kind} text={x.text} />)}</div>;
+}
+
+function ToastView({ id, kind, text }: { id: number; kind: "info" | "problem"; text: string }) {
+  const t = useText();
+  const session = useSession();
+  useEffect(() => {
+    const timer = setTimeout(() => session.dispatch({ type: "untoast", id }), kind === "problem" ? shownFor * 2 : shownFor);
+    return () => clearTimeout(timer);
+  }, [session, id, kind]);
+  return (
+    <div className="toast">
+      {kind === "problem" ? <CircleAlert size={17} aria-hidden="true" /> : <Info size={17} aria-hidden="true" />}
+      <p>{tame(text)}</p>
+      <IconButton small label={t("close")} onClick={() => session.dispatch({ type: "untoast", id })}><X size={15} /></IconButton>
+    </div>
+  );
+}

@@ -1,0 +1,86 @@
+import type { Root } from "mdast";
+import { fromMarkdown } from "mdast-util-from-markdown";
+import { gfmAutolinkLiteralFromMarkdown } from "mdast-util-gfm-autolink-literal";
+import { gfmStrikethroughFromMarkdown } from "mdast-util-gfm-strikethrough";
+import { gfmAutolinkLiteral } from "micromark-extension-gfm-autolink-literal";
+import { gfmStrikethrough } from "micromark-extension-gfm-strikethrough";
+
+/** The most letters of a message that are drawn before its reader asks for all. */
+export const most = 6_000;
+/** What is drawn when asked: more is nothing that a person reads. */
+export const mostEver = 100_000;
+const remembered = 400;
+
+const trees = new Map<string, Root>();
+
+/** Reads Markdown. What was read lately is remembered. */
+export function parse(text: string): Root {
+  let tree = trees.get(text);
+  if (tree) return tree;
+  tree = fromMarkdown(text, {
+    extensions: [gfmStrikethrough({ singleTilde: false }), gfmAutolinkLiteral()],
+    mdastExtensions: [gfmStrikethroughFromMarkdown(), gfmAutolinkLiteralFromMarkdown()],
+  });
+  if (text.length <= most) trees.set(text, tree);
+  if (trees.size > remembered) trees.delete(trees.keys().next().value ?? "");
+  return tree;
+}
+
+/** Forgets every text that was read: what burned or was locked away must not stay in here. */
+export function forgetTexts(): void {
+  trees.clear();
+}
+
+/**
+ * Takes out what only serves to deceive or to break the screen: controls that
+ * turn the writing around, and towers of marks on one letter.
+ */
+export function tame(text: string): string {
+  return text
+    .replace(/[\u202A-\u202E\u2066-\u2069\u200E\u200F\u061C]/g, "")
+    .replace(/[\u0000-\u0008\u000B-\u001F\u007F-\u009F\uFFF9-\uFFFB]/g, "")
+    .replace(/(\p{M}{6})\p{M}+/gu, "$1");
+}
+
+/** A name on one line. */
+export function tameName(name: string): string {
+  return tame(name).replace(/\s+/g, " ").trim().slice(0, 120) || "—";
+}
+
+/** A message on one line without its marks, for lists and quotes. */
+export function plain(text: string, length = 200): string {
+  return tame(text.slice(0, length * 2))
+    .replace(/```\w*\n?|`/g, "")
+    .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+    .replace(/(^|\s)(#{1,6}|>|[-*+]|\d+\.)\s+/g, "$1")
+    .replace(/(\*\*|__|~~)(?=\S)(.*?\S)\1/g, "$2")
+    .replace(/(^|[^\w*])[*_](?=\S)([^*_]*?\S)[*_](?=$|[^\w*])/g, "$1$2")
+    .replace(/\s+/g, " ")
+    .trim()
+    .slice(0, length);
+}
+
+/** One to three emoji and nothing else: drawn large. */
+export function onlyEmoji(text: string): boolean {
+  return text.length < 40 && /^(?:\p{RGI_Emoji}\s?){1,3}$/v.test(text.trim());
+}
+
+/** The person a link speaks of, where it is a mention. */
+export function mentioned(url: string): string | undefined {
+  const found = /^mimi:\/\/[^/]+\/u\/([^/?#]+)$/.exec(url);
+  try {
+    return found?.[1] && decodeURIComponent(found[1]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where a link may lead; nothing for what a browser would do more with than open it. */
+export function safeLink(url: string): URL | undefined {
+  try {
+    const parsed = new URL(url);
+    return ["https:", "http:", "mailto:"].includes(parsed.protocol) ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}

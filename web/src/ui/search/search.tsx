@@ -1,0 +1,88 @@
+import { X } from "lucide-react";
+import { useEffect, useRef, useState } from "react";
+import type { SearchHit } from "../../core/bridge";
+import { useText } from "../../i18n";
+import { brief } from "../../i18n/format";
+import { useApp, useSession } from "../context";
+import { Button, IconButton, SearchField } from "../kit";
+import { plain, tameName } from "../message/text";
+import "./search.css";
+
+const pause = 220;
+const around = 60;
+
+/** Looks through what this device holds. What has burned is never found. */
+export function Search({ room, close, show }: { room?: string; close: () => void; show: (room: string, id: string) => void }) {
+  const t = useText();
+  const session = useSession();
+  const [query, setQuery] = useState("");
+  const [inRoom, setInRoom] = useState(room !== undefined);
+  const [hits, setHits] = useState<SearchHit[]>([]);
+  const [more, setMore] = useState<string>();
+  const [state, setState] = useState<"idle" | "busy" | "done">("idle");
+  const turn = useRef(0);
+  const name = useApp((s) => (room ? s.rooms[room]?.name : undefined));
+  const gone = useApp((s) => s.timelines);
+
+  const run = async (before?: string) => {
+    const mine = ++turn.current;
+    setState("busy");
+    try {
+      const page = await session.ask("search", { query: query.trim(), limit: 30, ...(inRoom && room ? { room } : {}), ...(before ? { before } : {}) });
+      if (mine !== turn.current) return;
+      setHits((had) => (before ? [...had, ...page.hits] : [...page.hits]));
+      setMore(page.next);
+    } catch (e) {
+      if (mine === turn.current) session.tell(session.explain(e), "problem");
+    }
+    if (mine === turn.current) setState("done");
+  };
+  useEffect(() => {
+    turn.current++;
+    if (query.trim().length < 2) {
+      setHits([]);
+      setState("idle");
+      return undefined;
+    }
+    const timer = setTimeout(() => void run(), pause);
+    return () => clearTimeout(timer);
+  }, [query, inRoom]);
+
+  // A hit that burns while it is shown goes from here too.
+  const now = hits.filter((h) => !gone[h.message.room]?.items.some((e) => e.ash && e.key === h.message.id));
+  return (
+    <aside className="details find" aria-label={t("search.title")} data-landmark tabIndex={-1} onKeyDown={(e) => e.key === "Escape" && close()}>
+      <header className="find-head">
+        <SearchField label={t("search.title")} value={query} autoFocus onChange={(e) => setQuery(e.target.value)} />
+        <IconButton label={t("close")} keys="Esc" onClick={close}><X size={18} /></IconButton>
+      </header>
+      {room && (
+        <div className="list-filter" role="group" aria-label={t("search.where")}>
+          <button type="button" aria-pressed={inRoom} onClick={() => setInRoom(true)}>{tameName(name ?? "").slice(0, 28)}</button>
+          <button type="button" aria-pressed={!inRoom} onClick={() => setInRoom(false)}>{t("search.everywhere")}</button>
+        </div>
+      )}
+      <p className="unseen" role="status">{state === "done" ? t("search.found", { n: now.length }) : ""}</p>
+      <ul className="find-list">
+        {now.map((h) => (
+          <li key={`${h.message.room}-${h.message.id}`}>
+            <button type="button" className="hit" onClick={() => show(h.message.room, h.message.id)}>
+              <span className="hit-top"><b className="cut"><bdi>{h.message.mine ? t("you") : tameName(h.message.name)}</bdi></b><span className="cut hit-room">{inRoom && room ? "" : tameName(h.roomName)}</span><time className="figures">{brief(h.message.time)}</time></span>
+              <span className="hit-text" dir="auto"><Marked text={plain(h.message.text ?? "", 4_000)} query={query.trim()} /></span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      {state === "idle" && <p className="list-none">{t("search.hint")}</p>}
+      {state === "done" && now.length === 0 && <p className="list-none">{t("search.none")}</p>}
+      {more && <Button kind="quiet" onClick={() => void run(more)} busy={state === "busy"}>{t("search.more")}</Button>}
+    </aside>
+  );
+}
+
+function Marked({ text, query }: { text: string; query: string }) {
+  const at = text.toLowerCase().indexOf(query.toLowerCase());
+  if (at < 0 || !query) return <>{text.slice(0, around * 2)}</>;
+  const from = Math.max(0, at - around);
+  return <>{from > 0 ? "…" : ""}{text.slice(from, at)}<mark>{text.slice(at, at + query.length)}</mark>{text.slice(at + query.length, at + query.length + around)}</>;
+}

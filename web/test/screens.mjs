@@ -1,0 +1,360 @@
+// The screens in a real Chromium, under the product's headers: every story in
+// light and dark without a fault and without a barrier, and the paths that a
+// person takes through them by keyboard. Build first: npm run build:story.
+// node test/screens.mjs [part of a test's name]
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { launch, open, told } from "./browser.mjs";
+import { serve } from "./serve.mjs";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const only = process.argv[2] ?? "";
+const server = await serve(fileURLToPath(new URL("../dist-story", import.meta.url)));
+const browser = await launch();
+const tests = [];
+const test = (name, run) => tests.push({ name, run });
+
+/** Opens the page on a story or on the living harbour, runs the test, and holds every fault against it. */
+async function on(query, run, options) {
+  const { page, faults, close } = await open(browser, `${server.url}/?${query}`, options);
+  try {
+    await told(page);
+    await run(page);
+    assert.deepEqual(faults, []);
+  } finally {
+    await close();
+  }
+}
+
+async function barriers(page) {
+  await page.evaluate(axe);
+  // Colours in motion are no colours to measure: transitions end first.
+  await page.waitForTimeout(300);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+  return violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target.join(" ")} ${n.any.concat(n.all, n.none).map((c) => c.message).join("; ").slice(0, 200)}`).join(" | ")}`);
+}
+
+const names = await (async () => {
+  const { page, close } = await open(browser, `${server.url}/?story=welcome`);
+  await told(page);
+  const list = await page.evaluate(() => globalThis.sconce.stories);
+  await close();
+  return list;
+})();
+
+for (const story of names) {
+  for (const colorScheme of ["light", "dark"]) {
+    test(`story ${story} in ${colorScheme} has no barrier and breaks no policy`, () =>
+      on(`story=${story}`, async (page) => assert.deepEqual(await barriers(page), []), { colorScheme }));
+  }
+}
+for (const story of ["room", "details", "settings", "welcome", "burning"]) {
+  test(`story ${story} on a phone has no barrier`, () =>
+    on(`story=${story}`, async (page) => {
+      assert.deepEqual(await barriers(page), []);
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "it is wider than the screen");
+    }, { viewport: { width: 390, height: 844 }, hasTouch: true }));
+}
+test("from right to left, with large text and high contrast, nothing breaks", () =>
+  on("story=details&dir=rtl", async (page) => {
+    await page.evaluate(() => {
+      document.documentElement.style.fontSize = "200%";
+      document.documentElement.dataset.contrast = "more";
+    });
+    await page.waitForTimeout(300);
+    assert.deepEqual(await barriers(page), []);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  }));
+
+const text = (page, selector) => page.locator(selector).allInnerTexts();
+const focused = (page) => page.evaluate(() => {
+  const e = document.activeElement;
+  return e?.getAttribute("aria-label") ?? e?.textContent ?? "";
+});
+/** Presses Tab until what has the focus is called so. */
+async function tabTo(page, name, keys = "Tab") {
+  for (let i = 0; i < 40; i++) {
+    if ((await focused(page)).includes(name)) return;
+    await page.keyboard.press(keys);
+  }
+  throw new Error(`Tab never reached ${name}`);
+}
+
+test("a person signs up, writes, switches and locks by keyboard alone", () =>
+  on("state=new&latency=1", async (page) => {
+    await page.waitForSelector("text=Come in");
+    await tabTo(page, "https", "Tab").catch(() => undefined);
+    await page.getByLabel("Invite link").focus();
+    await page.keyboard.type("https://chat.skerry.example/#sconce1.x.y");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("text=You are invited");
+    await page.keyboard.type("Mira Halden");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("text=Lock up your messages");
+    await page.locator("input[type=password]").first().focus();
+    await page.keyboard.type("lantern harbour ledger");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("lantern harbour ledger");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".recovery");
+    await tabTo(page, "I have saved it");
+    await page.keyboard.press("Enter");
+    const key = (await page.evaluate(() => globalThis.sconce.recoveryKey)).split("-");
+    const asked = await page.locator(".recovery-check label").allInnerTexts();
+    assert.equal(asked.length, 2);
+    await page.keyboard.type("WRONG");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".field-error");
+    for (const [i, label] of asked.entries()) {
+      await page.locator(".recovery-check input").nth(i).fill(key[Number(/\d+/.exec(label)[0]) - 1].toLowerCase());
+    }
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".list-rows .row");
+
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("aish");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".editor");
+    await page.waitForFunction(() => document.activeElement?.classList.contains("editor"));
+    await page.keyboard.press("Control+a");
+    await page.keyboard.type("the **spare** impeller");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".message-mine strong:text('spare')");
+    await page.waitForSelector(".message-mine .delivery[aria-label=Read]");
+
+    await page.keyboard.press("Alt+ArrowUp");
+    await page.waitForFunction(() => document.querySelector(".room h1")?.textContent !== "Aisha Karimi");
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("lock");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("text=What this device keeps is sealed");
+    assert.ok(!(await page.content()).includes("impeller"), "a locked page still holds messages");
+    await page.keyboard.type("wrong");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("text=That is not the passphrase");
+    await page.keyboard.press("Control+a");
+    await page.keyboard.type("lantern harbour ledger");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".list-rows .row");
+  }));
+
+test("what is typed becomes Markdown, mentions and emoji", () =>
+  on("story=room", async (page) => {
+    const editor = page.locator(".editor");
+    await editor.click();
+    await page.keyboard.type("hello *there* and `code`, ~~not~~ @ai");
+    await page.waitForSelector(".completions [role=option]");
+    await page.keyboard.press("Enter");
+    await page.keyboard.type("see :anch");
+    await page.waitForSelector(".completions [role=option]");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Shift+Enter");
+    await page.keyboard.type("https://example.org/a_b_c 2*3*4 _");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".message-mine .mention:text('@Aisha Karimi')");
+    const sent = await page.evaluate(() => globalThis.sconce.door.rooms.get("r-watch").log.at(-1).text);
+    assert.match(sent, /^hello \*there\* and `code`, ~~not~~ \[@Aisha Karimi\]\(mimi:\/\/f7yqk2m4nzt6\/u\/u-aisha\) see ⚓/u);
+    assert.match(sent, /https:\/\/example\.org\/a_b_c 2\\?\*3\\?\*4/);
+    const last = page.locator(".message-mine").last();
+    assert.equal(await last.locator("em").innerText(), "there");
+    assert.equal(await last.locator("a").getAttribute("href"), "https://example.org/a_b_c");
+    assert.match(await last.innerText(), /2\*3\*4/);
+  }));
+
+test("up edits, R answers, Escape lets go, and drafts stay with their room", () =>
+  on("story=room", async (page) => {
+    await page.locator(".editor").click();
+    await page.keyboard.press("ArrowUp");
+    await page.waitForSelector("text=Editing your message");
+    assert.match(await page.locator(".editor").innerText(), /handbook/);
+    await page.keyboard.type(" Twice.");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".message-mine:has-text('Twice.')");
+    await page.locator("[data-key]").last().focus();
+    await page.keyboard.press("r");
+    await page.waitForSelector("text=Replying to");
+    await page.waitForFunction(() => document.activeElement?.classList.contains("editor"));
+    await page.keyboard.type("half a thought");
+    await page.keyboard.press("Alt+ArrowDown");
+    await page.waitForFunction(() => document.querySelector(".room h1")?.textContent !== "Harbour watch");
+    await page.waitForSelector(".row:has-text('Draft:'):has-text('half a thought')");
+    await page.keyboard.press("Alt+ArrowUp");
+    await page.waitForSelector(".editor:has-text('half a thought')");
+  }));
+
+test("a message that burns leaves no letter behind, in no place", () =>
+  on("story=burning", async (page) => {
+    await page.evaluate(() => {
+      const { door } = globalThis.sconce;
+      const room = door.rooms.get("r-u-jonas");
+      for (const m of room.log) if (m.text.includes("7704")) m.expires = Date.now() + 1200;
+      const m = door.say(room, "u-jonas", "quoting it", 0, { replyTo: room.log.find((x) => x.text.includes("7704")).id });
+      door.emit({ message: m });
+    });
+    await page.waitForSelector(".quote:has-text('7704')");
+    await page.waitForSelector(".message-ending");
+    await page.waitForSelector(".ash");
+    assert.ok(!(await page.content()).includes("7704"));
+    await page.waitForSelector(".quote-gone");
+    await page.waitForSelector(".ash", { state: "detached" });
+  }));
+
+test("older messages come without a jump, and one can go back to the newest", () =>
+  on("story=history", async (page) => {
+    const scroll = page.locator(".timeline-scroll");
+    await scroll.evaluate((e) => e.scrollTo(0, 700));
+    await page.waitForTimeout(600);
+    const place = () => scroll.evaluate((e) => {
+      const m = [...e.querySelectorAll("[data-key]")].find((x) => x.getBoundingClientRect().top > e.getBoundingClientRect().top + 100);
+      return { key: m.dataset.key, top: m.getBoundingClientRect().top };
+    });
+    for (let i = 0; i < 4; i++) {
+      const before = await place();
+      await page.evaluate(() => globalThis.sconce.session.older("r-night"));
+      await page.waitForTimeout(350);
+      const after = await page.evaluate((key) => document.querySelector(`[data-key="${key}"]`)?.getBoundingClientRect().top, before.key);
+      assert.ok(after !== undefined && Math.abs(after - before.top) <= 2, `message ${before.key} moved from ${before.top} to ${after}`);
+      await scroll.evaluate((e) => e.scrollBy(0, -300));
+      await page.waitForTimeout(200);
+    }
+    await page.keyboard.press("Control+j");
+    await page.waitForSelector(".jump", { state: "detached" });
+    await page.waitForSelector("text=(900)");
+  }));
+
+test("a room opens where the unread begins, and stays at the bottom for what comes", () =>
+  on("story=chats", async (page) => {
+    await page.evaluate(() => {
+      const r = globalThis.sconce.door.rooms.get("r-night");
+      globalThis.sconce.door.unread(r, 200);
+      globalThis.sconce.door.emit({ room: { ...r, log: undefined } });
+    });
+    await page.click(".row:has-text('Night shift')");
+    await page.waitForSelector(".new");
+    const top = await page.locator(".new").evaluate((e) => e.getBoundingClientRect().top);
+    assert.ok(top > 50 && top < 400, `the line "new" is at ${top}`);
+    await page.click(".jump");
+    await page.waitForSelector("text=(900)");
+    await page.evaluate(() => {
+      const { door } = globalThis.sconce;
+      void door.writes(door.rooms.get("r-night"), "u-wen", "the very last");
+    });
+    await page.waitForSelector(".typing:has-text('Wen Li')");
+    await page.waitForSelector(".message:has-text('the very last')");
+    const { bottom, height } = await page.locator(".message:has-text('the very last')").evaluate((e) => ({ bottom: e.getBoundingClientRect().bottom, height: innerHeight }));
+    assert.ok(bottom < height, "what came is below the edge");
+    assert.match(await page.locator("[aria-live=polite].unseen").innerText(), /the very last/);
+  }));
+
+test("hostile messages are shown as letters and do nothing", () =>
+  on("story=hostile", async (page) => {
+    const scroll = page.locator(".timeline-scroll");
+    const seen = new Set();
+    for (let at = 0; at < 60_000; at += 600) {
+      const more = await scroll.evaluate((e, y) => {
+        e.scrollTo(0, y);
+        return y < e.scrollHeight;
+      }, at);
+      for (const t of await text(page, ".timeline .text")) seen.add(t.slice(0, 60));
+      if (!more) break;
+    }
+    assert.equal(await page.evaluate(() => globalThis.owned), undefined);
+    assert.equal(await page.locator(".timeline script, .timeline iframe, .timeline img").count(), 0);
+    assert.ok([...seen].some((s) => s.startsWith("<script>")), "the script is not shown as letters");
+    const links = await page.locator(".timeline a").evaluateAll((all) => all.map((a) => a.protocol));
+    assert.ok(links.every((p) => p === "https:" || p === "http:" || p === "mailto:"), links.join());
+    assert.doesNotMatch((await text(page, ".room h1, .row-name, .sender")).join(), /[\u202A-\u202E\u2066-\u2069\n]/);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "it is wider than the screen");
+  }));
+
+test("a link is opened only after its real host was shown", () =>
+  on("story=link", async (page) => {
+    assert.match(await page.locator(".follow b").innerText(), /^evil\.example$/);
+    await page.waitForSelector("text=leads to evil.example");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector(".follow", { state: "detached" });
+    assert.equal(page.context().pages().length, 1);
+  }));
+
+test("the landmarks are reached by F6, the focus returns when a dialog closes", () =>
+  on("story=details", async (page) => {
+    await page.locator(".list-find").focus();
+    const places = new Set();
+    for (let i = 0; i < 5; i++) {
+      await page.keyboard.press("F6");
+      places.add(await page.evaluate(() => document.activeElement.className.split(" ")[0]));
+    }
+    assert.ok(["list", "room-head", "timeline-scroll", "editor", "details"].every((p) => places.has(p)), [...places].join());
+    await page.locator(".list-find").focus();
+    await page.keyboard.press("Control+/");
+    await page.waitForSelector(".keys");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector(".keys", { state: "detached" });
+    assert.equal(await page.evaluate(() => document.activeElement.className), "list-find");
+  }));
+
+test("arrows walk the messages, and what can be done with one is reached by Tab", () =>
+  on("story=room", async (page) => {
+    await page.locator(".timeline [data-key][tabindex='0']").focus();
+    await page.keyboard.press("ArrowUp");
+    await page.keyboard.press("ArrowUp");
+    const key = await page.evaluate(() => document.activeElement.dataset.key);
+    assert.ok(key);
+    await tabTo(page, "More");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("[role=menu]");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Escape");
+  }));
+
+test("German says everything", () =>
+  on("story=details", async (page) => {
+    await page.keyboard.press("Control+,");
+    await page.click(".settings-tab:has-text('Appearance')");
+    await page.click("text=Deutsch");
+    await page.waitForSelector(".settings h2:has-text('Aussehen')");
+    assert.equal(await page.evaluate(() => document.documentElement.lang), "de");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector(".details h2:has-text('Details')");
+    await page.waitForSelector("text=5 Personen");
+  }));
+
+test("offline, what is sent waits and goes out on return", () =>
+  on("story=offline", async (page) => {
+    await page.waitForSelector(".connection:has-text('1 message waits')");
+    await page.waitForSelector(".message-mine .delivery[aria-label='Waits to be sent']");
+    await page.evaluate(() => globalThis.sconce.door.connection("online"));
+    await page.waitForSelector(".message-mine .delivery[aria-label=Read]");
+    assert.equal(await page.locator(".connection-bar").count(), 0);
+  }));
+
+test("the shell opens without a network", () =>
+  on("story=chats&shell", async (page) => {
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    await page.reload();
+    await told(page);
+    await page.waitForFunction(() => navigator.serviceWorker.controller);
+    await page.context().setOffline(true);
+    await page.reload();
+    await told(page);
+    await page.waitForSelector(".list-rows .row");
+  }));
+
+let failed = 0;
+const began = Date.now();
+for (const { name, run } of tests.filter((t) => t.name.includes(only))) {
+  try {
+    await run();
+    console.log(`ok   ${name}`);
+  } catch (error) {
+    failed++;
+    console.log(`FAIL ${name}\n     ${String(error.message ?? error).split("\n").slice(0, 14).join("\n     ")}`);
+  }
+}
+await browser.close();
+await server.stop();
+console.log(`${failed} failed, ${Math.round((Date.now() - began) / 1000)} s`);
+process.exit(failed > 0 ? 1 : 0);

@@ -1,0 +1,116 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import react from "@vitejs/plugin-react";
+import { compileMessage } from "@lingui/message-utils/compileMessage";
+import { defineConfig, type Plugin } from "vite";
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** Turns a catalogue's ICU texts into what the page needs no parser for: import { messages } from "virtual:catalogue/en". */
+function catalogue(): Plugin {
+  const prefix = "virtual:catalogue/";
+  return {
+    name: "sconce-catalogue",
+    resolveId: (id) => (id.startsWith(prefix) ? `\0${id}` : undefined),
+    load(id) {
+      if (!id.startsWith(`\0${prefix}`)) return undefined;
+      const file = here(`src/i18n/${id.slice(prefix.length + 1)}.json`);
+      this.addWatchFile(file);
+      const texts = JSON.parse(readFileSync(file, "utf8")) as Record<string, string>;
+      const compiled = Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, compileMessage(text)]));
+      return `export const messages = JSON.parse(${JSON.stringify(JSON.stringify(compiled))});`;
+    },
+  };
+}
+
+/** Emoji with their names and short names, small enough for the composer: virtual:emoji/en. The picker's own data go out as files. */
+function emoji(): Plugin {
+  const prefix = "virtual:emoji/";
+  type Compact = { unicode: string; hexcode: string; label: string; tags?: string[]; order?: number };
+  const read = <T,>(path: string): T => JSON.parse(readFileSync(here(`node_modules/emojibase-data/${path}`), "utf8")) as T;
+  return {
+    name: "sconce-emoji",
+    resolveId: (id) => (id.startsWith(prefix) ? `\0${id}` : undefined),
+    load(id) {
+      if (!id.startsWith(`\0${prefix}`)) return undefined;
+      const language = id.slice(prefix.length + 1);
+      const names = read<Record<string, string | string[]>>("en/shortcodes/github.json");
+      const rows = read<Compact[]>(`${language}/compact.json`)
+        .filter((e) => e.order !== undefined)
+        .map((e) => [e.unicode, e.label, ([] as string[]).concat(names[e.hexcode] ?? [])]);
+      return `export const emoji = JSON.parse(${JSON.stringify(JSON.stringify(rows))});`;
+    },
+    generateBundle() {
+      for (const language of ["en", "de"]) {
+        for (const file of ["data.json", "messages.json"]) {
+          const source = readFileSync(here(`node_modules/emojibase-data/${language}/${file}`));
+          this.emitFile({ type: "asset", fileName: `emoji/${language}/${file}`, source });
+        }
+      }
+    },
+    configureServer(server) {
+      server.middlewares.use("/emoji", (req, res, go) => {
+        const file = /^\/(en|de)\/(data|messages)\.json$/.exec(req.url ?? "");
+        if (!file) return go();
+        res.setHeader("Content-Type", "application/json");
+        res.end(readFileSync(here(`node_modules/emojibase-data${file[0]}`)));
+      });
+    },
+  };
+}
+
+/**
+ * Writes integrity into index.html, and tells the service worker which files
+ * make the shell. Its name for them is the hash of them all, so that a new
+ * build is a new worker.
+ */
+function shell(): Plugin {
+  const hash = (kind: string, data: string | Uint8Array, as: "base64" | "hex") => createHash(kind).update(data).digest(as);
+  return {
+    name: "sconce-shell",
+    enforce: "post",
+    generateBundle: {
+      order: "post",
+      handler(_, bundle) {
+        const content = (f: (typeof bundle)[string]) => (f.type === "chunk" ? f.code : f.source);
+        const page = bundle["index.html"];
+        if (page?.type === "asset") {
+          page.source = String(page.source).replace(/<(script|link)([^>]*?)(src|href)="\/(assets\/[^"]+)"([^>]*)>/g, (all, tag, a, at, name, b) => {
+            const file = bundle[name as string];
+            if (!file || !/\.(js|css)$/.test(name as string)) return all as string;
+            return `<${tag}${a}${at}="/${name}" integrity="sha384-${hash("sha384", content(file), "base64")}"${b}>`;
+          });
+        }
+        const files = Object.keys(bundle).filter((f) => f !== "sw.js" && !f.endsWith(".map") && !f.startsWith("emoji/")).sort();
+        const all = hash("sha256", files.map((f) => `${f} ${hash("sha256", content(bundle[f]!), "hex")}\n`).join(""), "hex");
+        const worker = bundle["sw.js"];
+        if (worker?.type === "chunk") {
+          worker.code = worker.code
+            .replace('"__SHELL_NAME__"', JSON.stringify(`sconce-${all.slice(0, 16)}`))
+            .replace('"__SHELL_FILES__"', files.filter((f) => f !== "index.html").map((f) => JSON.stringify(`/${f}`)).join(","));
+        }
+      },
+    },
+  };
+}
+
+export default defineConfig(({ mode }) => ({
+  plugins: [react(), catalogue(), emoji(), shell()],
+  define: { __STORIES__: JSON.stringify(mode === "story") },
+  build: {
+    outDir: mode === "story" ? "dist-story" : "dist",
+    target: "es2024",
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0,
+    reportCompressedSize: false,
+    rolldownOptions: {
+      input: { index: here("index.html"), sw: here("src/sw.ts") },
+      output: {
+        entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js"),
+      },
+    },
+  },
+  worker: { format: "es" },
+  test: { include: ["src/**/*.test.ts"], environment: "node" },
+}));
