@@ -1,5 +1,5 @@
-# Everything here needs Go and nothing else; `make test` also uses PostgreSQL
-# and strace where they can be had.
+# Everything here needs Go, and Node for the page that browsers show; `make test`
+# also uses PostgreSQL, strace, tmux and Chromium where they can be had.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -16,8 +16,13 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/sconced (server) and bin/sconce (client)
-	$(GO) build -trimpath -o bin/ ./cmd/sconced ./cmd/sconce
+build: ## Build bin/sconced (server), bin/sconce (client) and bin/sconce-demo
+	scripts/web.sh --if-able
+	$(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/sconced ./cmd/sconce ./cmd/sconce-demo
+
+.PHONY: web
+web: ## Build the page for browsers, which the programs carry
+	scripts/web.sh
 
 .PHONY: run
 run: build ## Build, then run a server that keeps its data in DATA (./data)
@@ -25,7 +30,7 @@ run: build ## Build, then run a server that keeps its data in DATA (./data)
 
 .PHONY: demo
 demo: build ## Build, then run a server with a few people in it to try things on
-	bin/sconced demo --data $(DATA)
+	bin/sconce-demo --data $(DATA)
 
 .PHONY: test
 test: ## Run every check and test; on Debian as root, install what they need
@@ -44,6 +49,10 @@ generate: ## Make the generated code again (sqlc, go generate)
 .PHONY: bench
 bench: ## Measure what is promised into docs/performance.md; QUICK=1 for a short run, ONLY=pairs for one row
 	$(GO) run ./internal/bench $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY))
+
+.PHONY: interop
+interop: ## Be in the same groups as npm ts-mls, at full length; needs Node and npm
+	SCONCE_INTEROP=full $(GO) test -count=1 -timeout 60m ./internal/interop/
 
 .PHONY: fuzz
 fuzz: ## Fuzz every decoder for FUZZTIME (30s) each

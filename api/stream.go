@@ -32,3 +32,30 @@ type Push struct {
 	Entries []Entry `cbor:"2,keyasint,omitempty"`
 	Last    uint64  `cbor:"3,keyasint"`
 }
+
+// Poll is the stream where no WebSocket passes: a device asks for what is pushed,
+// and the answer comes when there is something, or after [PollWait]. Its calls
+// go as requests of their own. A device has one session at a time; a new one
+// ends the one before.
+//
+// The first request has no session, and its answer, which comes at once, names
+// the new one: pushes are kept from then on. Each later request says which
+// answer came last, so that an answer which was lost on the way is given again
+// and none is given twice. The answer to a session that has ended is
+// [NotFound]: begin anew and read by cursor.
+var Poll = Endpoint[PollRequest, PollResponse]{Name: "poll"}
+
+// PollWait is how long the server lets a device wait for an answer, in
+// milliseconds. Proxies cut what is silent for longer.
+const PollWait = 25_000
+
+type PollRequest struct {
+	Session []byte `cbor:"1,keyasint,omitempty"`
+	Seen    uint64 `cbor:"2,keyasint,omitempty"` // Answer of the last response that came
+}
+
+type PollResponse struct {
+	Session []byte   `cbor:"1,keyasint"`
+	Answer  uint64   `cbor:"2,keyasint"`           // counts the answers of the session
+	Frames  [][]byte `cbor:"3,keyasint,omitempty"` // encoded Frames, each a push, in order
+}

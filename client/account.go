@@ -54,7 +54,7 @@ func (c *Client) prepareJoin(ctx context.Context, invite identity.Invite, name, 
 		}
 		p := c.device.Pending
 		if p == nil {
-			return nil, errTaken
+			return nil, ErrTaken
 		}
 		if p.Genesis == nil {
 			return nil, errors.New("in this store \"link\" or \"recover\" was begun: finish that, or give another with --store")
@@ -186,7 +186,8 @@ func Link(ctx context.Context, cfg Config, address identity.Address, deviceName 
 	}
 }
 
-var errTaken = errors.New("this store belongs to a device already; give another with --store")
+// ErrTaken means that the store belongs to a device already.
+var ErrTaken = errors.New("this store belongs to a device already; give another with --store")
 
 // beginDevice makes the keys of a further device and saves them before anything
 // leaves, or picks up those that an interrupted link or recovery saved.
@@ -200,7 +201,7 @@ func (c *Client) beginDevice(ctx context.Context, server string, network identit
 			return false, err
 		}
 		if p := c.device.Pending; p == nil || p.Genesis != nil || c.device.Network != network {
-			return false, errTaken
+			return false, ErrTaken
 		}
 		c.self, err = identity.ParseDeviceSecrets(c.device.Secrets)
 		return true, errors.Join(err, c.meet(ctx, server, network))

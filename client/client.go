@@ -42,6 +42,7 @@ type Client struct {
 	log       *slog.Logger
 	turn      chan struct{} // holds a token while nobody has the network's turn
 	wake      chan struct{} // tells Run that there is work
+	timed     chan struct{} // tells Run that something with a timer changed
 	rules     mls.Rules     // the room's, which ask knownLog
 	events    events
 
@@ -54,8 +55,11 @@ type Client struct {
 	logs   map[identity.UserID]*identity.Log
 	people map[identity.UserID]*personRecord
 	rooms  map[room.ID]*roomState
-	inbox  uint64 // the inbox was read up to here since the client opened
-	broken error  // the vault failed: nothing more is done
+
+	settings settingsRecord
+	searches []*search // under way, the latest last
+	inbox    uint64    // the inbox was read up to here since the client opened
+	broken   error     // the vault failed: nothing more is done
 
 	online, wasOnline bool
 	removed           bool // the server says that this device is not its person's any more
@@ -68,6 +72,16 @@ var ErrRemoved = errors.New("this device was removed by another device of yours;
 // store and not finished.
 var ErrUnfinished = errors.New("joining was begun in this store and not finished: give the same join, link or recover again")
 
+// ErrNoDevice means that no device was begun in this store.
+var ErrNoDevice = errors.New("there is no device in this store yet: begin with join, link or recover")
+
+// Begun reports whether a device was begun in a vault that no client owns: what
+// is in it then is worth keeping.
+func Begun(v *Vault) (bool, error) {
+	raw, err := v.Get([]byte{prefixDevice})
+	return raw != nil, err
+}
+
 // Open opens the client of a vault in which a device was made before.
 func Open(cfg Config) (*Client, error) {
 	cfg.fill()
@@ -77,7 +91,7 @@ func Open(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("reading device: %w", err)
 	}
 	if raw == nil {
-		return nil, errors.New("there is no device in this store yet: begin with join, link or recover")
+		return nil, ErrNoDevice
 	}
 	if err := decodeRecord(raw, &c.device); err != nil {
 		return nil, fmt.Errorf("reading device: %w", err)
@@ -94,7 +108,7 @@ func Open(cfg Config) (*Client, error) {
 func newClient(cfg Config) *Client {
 	c := &Client{
 		transport: cfg.Transport, clock: cfg.Clock, log: cfg.Log, vault: cfg.Vault,
-		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), timed: make(chan struct{}, 1),
 		logs: map[identity.UserID]*identity.Log{}, people: map[identity.UserID]*personRecord{},
 		rooms: map[room.ID]*roomState{},
 	}
@@ -133,7 +147,29 @@ func (c *Client) load() (err error) {
 	if err := c.loadOutboxes(); err != nil {
 		return err
 	}
+	if err := c.loadDrafts(); err != nil {
+		return err
+	}
+	if raw, err := c.vault.Get([]byte{prefixChoices}); err != nil {
+		return err
+	} else if raw != nil {
+		if err := decodeRecord(raw, &c.settings); err != nil {
+			return fmt.Errorf("reading settings: %w", err)
+		}
+	}
 	b := c.batch()
+	if err := c.forgetNonces(b); err != nil {
+		return err
+	}
+	for _, r := range c.rooms {
+		r.firstGone = true
+		if !r.Counted {
+			if err := c.countAnew(r); err != nil {
+				return fmt.Errorf("reading a timeline: %w", err)
+			}
+			c.saveRoom(b, r)
+		}
+	}
 	c.expire(b)
 	return b.apply()
 }
@@ -204,6 +240,7 @@ type batch struct {
 	puts   []Put
 	events []Event
 	rooms  []*roomState // changed: their views are made when the changes are saved
+	dirty  []*roomState // to be saved with the changes
 	timely bool         // something with a timer: the time must be saved with it
 }
 
@@ -228,10 +265,21 @@ func (b *batch) apply() error {
 	if b.timely {
 		b.put([]byte{prefixTime}, u64(uint64(b.c.now())))
 	}
+	for _, r := range b.dirty {
+		if b.c.rooms[r.id] == r {
+			b.c.saveRoom(b, r)
+		}
+	}
 	if len(b.puts) > 0 {
 		if err := b.c.vault.Apply(b.puts); err != nil {
 			b.c.broken = fmt.Errorf("saving: %w", err)
 			return b.c.broken
+		}
+	}
+	if b.timely {
+		select {
+		case b.c.timed <- struct{}{}:
+		default:
 		}
 	}
 	for _, r := range b.rooms {
@@ -240,7 +288,7 @@ func (b *batch) apply() error {
 		}
 	}
 	b.c.events.send(b.events)
-	b.puts, b.events, b.rooms = nil, nil, nil
+	b.puts, b.events, b.rooms, b.dirty = nil, nil, nil, nil
 	return nil
 }
 

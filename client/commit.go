@@ -367,7 +367,7 @@ func (c *Client) evictions(r *roomState, g *mls.Group) *plan {
 func (c *Client) joinExternal(ctx context.Context, r *roomState) error {
 	resp, err := authed(ctx, c, api.ReadGroupInfo, &api.ReadGroupInfoRequest{Room: r.id})
 	if code := apiCode(err); code == api.Forbidden || code == api.NotFound {
-		return c.shutOut(r)
+		return c.denied(r)
 	}
 	if err != nil {
 		return fmt.Errorf("reading how to join: %w", err)
@@ -422,6 +422,20 @@ func (c *Client) settleKind(r *roomState, kind room.Kind) error {
 	return b.apply()
 }
 
+// denied meets the server's word that this person does not participate in a room
+// which this device wanted to come into, or to come back into.
+func (c *Client) denied(r *roomState) error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	was := r.Member
+	c.mu.Unlock()
+	if was {
+		return c.hidden(r)
+	}
+	return c.shutOut(r)
+}
+
 // shutOut notes that this person is not in a room any more.
 func (c *Client) shutOut(r *roomState) error {
 	if err := c.lock(); err != nil {
@@ -429,14 +443,22 @@ func (c *Client) shutOut(r *roomState) error {
 	}
 	defer c.mu.Unlock()
 	b := c.batch()
+	if err := c.forgetGroup(b, r); err != nil {
+		return err
+	}
+	return b.apply()
+}
+
+// forgetGroup counts a room as left, and erases its keys.
+func (c *Client) forgetGroup(b *batch, r *roomState) error {
 	c.failOutbox(b, r, "you are no longer in this room")
 	if err := c.replaceGroup(b, r, nil); err != nil {
 		return err
 	}
-	r.Left, r.Stuck = true, ""
+	r.Left, r.Stuck, r.Hidden = true, "", false
 	c.saveRoom(b, r)
 	c.roomEvent(b, r)
-	return b.apply()
+	return nil
 }
 
 func (c *Client) stageJoin(r *roomState, resp *api.ReadGroupInfoResponse, gi *mls.GroupInfo, people room.Participants) (*stagedRecord, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -64,8 +65,9 @@ func (c *Client) expireOutbox(b *batch) {
 				continue
 			}
 			b.timely = true
-			if v, shown := c.queuedView(r, o); shown {
+			if v, shown := c.queuedView(b, r, o); shown {
 				b.event(Event{Gone: &GoneEvent{Room: v.Room, ID: v.ID}})
+				c.roomEvent(b, r)
 			}
 			if o.Sealed == nil || o.Failed != "" {
 				c.dropOutbox(b, r, o)
@@ -89,6 +91,7 @@ func (c *Client) enqueue(b *batch, r *roomState, m *content.Message) (*outboxEnt
 	}
 	o := &outboxEntry{outboxRecord: outboxRecord{Message: raw, Time: c.now()}}
 	o.setEnd()
+	b.timely = b.timely || o.ends != 0
 	_, _ = rand.Read(o.ID[:]) // never fails
 	if n := len(r.outbox); n > 0 {
 		o.number = r.outbox[n-1].number + 1
@@ -116,7 +119,7 @@ func (c *Client) failOutbox(b *batch, r *roomState, why string) {
 
 func (c *Client) failOne(b *batch, r *roomState, o *outboxEntry, why string) {
 	o.Failed = why
-	v, shown := c.queuedView(r, o)
+	v, shown := c.queuedView(b, r, o)
 	if !shown {
 		c.dropOutbox(b, r, o)
 		return
@@ -130,6 +133,9 @@ func (c *Client) failOne(b *batch, r *roomState, o *outboxEntry, why string) {
 func (c *Client) Send(id string, d Draft) (MessageView, error) {
 	if d.Text == "" {
 		return MessageView{}, errors.New("there is nothing to send")
+	}
+	if len(d.Nonce) > maxNonce {
+		return MessageView{}, fmt.Errorf("a nonce has at most %d bytes", maxNonce)
 	}
 	if d.Expire < 0 || d.Burn < 0 || d.Expire > content.MaxTimer || d.Burn > content.MaxTimer {
 		return MessageView{}, fmt.Errorf("a timer is from 1 second to %d days", content.MaxTimer/86400)
@@ -146,13 +152,33 @@ func (c *Client) Send(id string, d Draft) (MessageView, error) {
 		return MessageView{}, err
 	}
 	defer c.mu.Unlock()
+	b := c.batch()
+	if r, err := c.findRoom(id); err == nil && d.Nonce != "" {
+		if v, err := c.sentFor(b, r, d.Nonce); v != nil || err != nil {
+			return deref(v), err
+		}
+	}
 	r, err := c.writable(id)
 	if err != nil {
 		return MessageView{}, err
 	}
 	s := r.state()
 	m.SetTimers(content.Timers{Expire: shorter(uint32(d.Expire), s.Expire), Burn: shorter(uint32(d.Burn), s.Burn)})
-	return c.post(r, m)
+	if d.Nonce != "" {
+		mid, err := m.ID(c.userURI(c.device.User), c.roomURI(r.id))
+		if err != nil {
+			return MessageView{}, err
+		}
+		c.rememberNonce(b, r, d.Nonce, mid)
+	}
+	return c.post(b, r, m)
+}
+
+func deref(v *MessageView) MessageView {
+	if v == nil {
+		return MessageView{}
+	}
+	return *v
 }
 
 // shorter gives the shorter of two timers, where 0 is none.
@@ -189,21 +215,84 @@ func (c *Client) distrusted(r *roomState) string {
 	return ""
 }
 
-func (c *Client) post(r *roomState, m *content.Message) (MessageView, error) {
-	b := c.batch()
+func (c *Client) post(b *batch, r *roomState, m *content.Message) (MessageView, error) {
 	o, err := c.enqueue(b, r, m)
 	if err != nil {
 		return MessageView{}, err
 	}
-	v, shown := c.queuedView(r, o)
+	v, shown := c.queuedView(b, r, o)
 	if shown {
 		b.event(Event{Message: &v})
+		c.roomEvent(b, r)
 	}
 	if err := b.apply(); err != nil {
 		return MessageView{}, err
 	}
 	c.kick()
 	return v, nil
+}
+
+// Retry sends a message of one's own again that the room did not take, or that
+// waits.
+func (c *Client) Retry(id, message string) error {
+	return c.withQueued(id, message, func(b *batch, r *roomState, o *outboxEntry) error {
+		if o.Failed == "" {
+			return nil // it is being tried
+		}
+		if _, err := c.writable(id); err != nil {
+			return err
+		}
+		o.Failed, o.sent = "", false
+		c.saveOutbox(b, r, o)
+		if v, shown := c.queuedView(b, r, o); shown {
+			b.event(Event{Message: &v})
+		}
+		return nil
+	})
+}
+
+// Discard drops a message of one's own that was not sent. One that may have left
+// this device already can't be taken back so.
+func (c *Client) Discard(id, message string) error {
+	return c.withQueued(id, message, func(b *batch, r *roomState, o *outboxEntry) error {
+		if o.Failed == "" && o.Sealed != nil {
+			return errors.New("this message may be on its way already: delete it once it is sent")
+		}
+		b.event(Event{Gone: &GoneEvent{Room: hex.EncodeToString(r.id[:]), ID: message}})
+		if o.Sealed == nil {
+			c.dropOutbox(b, r, o)
+			return nil
+		}
+		o.Message, o.Failed = nil, "it was discarded" // if the log has it after all, this device must know it
+		c.saveOutbox(b, r, o)
+		return nil
+	})
+}
+
+func (c *Client) withQueued(id, message string, fn func(*batch, *roomState, *outboxEntry) error) error {
+	target, err := parseMessageID(message)
+	if err != nil {
+		return err
+	}
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	r, err := c.findRoom(id)
+	if err != nil {
+		return err
+	}
+	b := c.batch()
+	o, _ := c.findQueued(b, r, target)
+	if o == nil {
+		return errors.New("no such message waits here")
+	}
+	if err := fn(b, r, o); err != nil {
+		return err
+	}
+	c.roomEvent(b, r)
+	c.kick()
+	return b.apply()
 }
 
 // React puts an emoji under a message.
@@ -282,7 +371,7 @@ func (c *Client) postChecked(id, message string, check func(*itemRecord) error, 
 	if it.Expires != 0 {
 		m.SetTimers(content.Timers{Expire: uint32(max(1, (it.Expires-c.now())/1000))})
 	}
-	_, err = c.post(r, m)
+	_, err = c.post(c.batch(), r, m)
 	return err
 }
 

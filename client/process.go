@@ -82,12 +82,38 @@ func (c *Client) step(b *batch, r *roomState, e *api.Entry) error {
 	if e.Kind == api.EntryGeneration {
 		return c.newGeneration(b, r, e)
 	}
-	if r.group == nil || r.Stuck != "" || e.Generation != r.Generation {
-		// On the way in, or waiting to rejoin: this is for others.
+	switch {
+	case r.group == nil || e.Generation != r.Generation || r.Broken:
+		// On the way in, or waiting for a person: this is for others.
+		c.missed(b, r, e.Seq)
+		return nil
+	case r.Stuck != "":
+		return c.followStuck(b, r, e)
+	}
+	return c.foreignEntry(b, r, e)
+}
+
+// followStuck follows what changes the group as far as that goes, though this
+// device waits to come in again with fresh keys: so it learns who took it out
+// meanwhile, and does not fall behind what it has seen of the people. Messages
+// are not for it any more.
+func (c *Client) followStuck(b *batch, r *roomState, e *api.Entry) error {
+	m, err := mls.ParseMessage(e.Message)
+	if err != nil || e.Kind == api.EntryApplication {
 		c.missed(b, r, e.Seq)
 		return nil
 	}
-	return c.foreignEntry(b, r, e)
+	ev, err := r.group.Process(m, timeOf(e.Time))
+	if missing, ok := errors.AsType[*room.MissingLogsError](err); ok {
+		return missing
+	}
+	if s, ok := ev.(*mls.StagedCommit); ok && err == nil {
+		return c.mergeCommit(b, r, e, s)
+	}
+	if err != nil {
+		c.missed(b, r, e.Seq)
+	}
+	return nil
 }
 
 // missed notes an entry that this device will never be able to read. Runs of
@@ -140,7 +166,7 @@ func (c *Client) cannotProcess(b *batch, r *roomState, e *api.Entry, err error) 
 	}
 	if errors.Is(err, mls.ErrCannotDecrypt) {
 		r.Stuck = "a change of keys could not be opened here"
-		c.notice(b, r, e.Seq, e.Time, identity.UserID{}, "This device could not follow a change of keys and joins again.")
+		c.notice(b, r, e.Seq, e.Time, identity.UserID{}, noticeRecord{What: HappenedJoined}, "This device could not follow a change of keys and joins again.")
 		return nil
 	}
 	if _, ok := errors.AsType[*mls.EpochError](err); ok {
@@ -314,6 +340,9 @@ func (c *Client) mergeOwn(b *batch, r *roomState, e *api.Entry, s *stagedRecord)
 		return c.cannotProcess(b, r, e, err)
 	}
 	if s.State != nil {
+		if next, err := content.DecodeRoomState(s.State); err == nil {
+			c.tellSettings(b, r, e.Seq, e.Time, c.device.User, *next)
+		}
 		r.State = s.State
 	}
 	if err := c.mergeCommit(b, r, e, staged); err != nil || s.State == nil || r.group == nil {
@@ -343,12 +372,12 @@ func (c *Client) mergeCommit(b *batch, r *roomState, e *api.Entry, s *mls.Staged
 			r.Leaver = by.Device
 			r.Leaving = true // another device of this person leaves the room for all of them
 		}
-		c.notice(b, r, e.Seq, e.Time, by.User, "%s", c.removedText(r, by.User))
+		c.notice(b, r, e.Seq, e.Time, by.User, c.removedNotice(r), "%s", c.removedText(r, by.User))
 		c.failOutbox(b, r, "this device is no longer in the room")
 		if err := c.replaceGroup(b, r, nil); err != nil {
 			return err
 		}
-		r.Left = true
+		r.Left, r.Stuck, r.Hidden = true, "", false
 		return nil
 	}
 	if err := c.rememberParticipants(r); err != nil {
@@ -402,17 +431,32 @@ func (c *Client) removedText(r *roomState, by identity.UserID) string {
 	return "You were removed by " + c.nameOf(by) + "."
 }
 
+func (c *Client) removedNotice(r *roomState) noticeRecord {
+	n := noticeRecord{What: HappenedRemoved, Who: []identity.UserID{c.device.User}}
+	if r.Leaving {
+		n.What = HappenedLeft
+	}
+	return n
+}
+
 // tellChanges puts what a commit changed among the people into the timeline.
 func (c *Client) tellChanges(b *batch, r *roomState, e *api.Entry, before, after room.Participants, by identity.UserID) {
 	var text []string
+	var n noticeRecord
 	for _, q := range after.List {
 		old, was := before.Find(q.User)
 		switch {
+		case !was && r.Kind == room.Direct:
+			n.add(HappenedStarted, q.User)
+			text = append(text, c.nameOf(by)+" started this conversation.")
 		case !was:
+			n.add(HappenedAdded, q.User)
 			text = append(text, fmt.Sprintf("%s was added by %s.", c.nameOf(q.User), c.nameOf(by)))
 		case old.Role != q.Role:
+			n.add(HappenedOther, q.User)
 			text = append(text, fmt.Sprintf("The role of %s was changed by %s.", c.nameOf(q.User), c.nameOf(by)))
 		case old.Pin != q.Pin:
+			n.add(HappenedDevice, q.User)
 			text = append(text, fmt.Sprintf("The devices of %s changed.", c.nameOf(q.User)))
 		}
 	}
@@ -421,8 +465,10 @@ func (c *Client) tellChanges(b *batch, r *roomState, e *api.Entry, before, after
 			continue
 		}
 		if q.User == by {
+			n.add(HappenedLeft, q.User)
 			text = append(text, c.nameOf(q.User)+" left.")
 		} else {
+			n.add(HappenedRemoved, q.User)
 			text = append(text, c.nameOf(q.User)+" left or was removed.")
 		}
 	}
@@ -436,8 +482,67 @@ func (c *Client) tellChanges(b *batch, r *roomState, e *api.Entry, before, after
 		text[i] = t
 	}
 	if len(text) > 0 {
-		c.notice(b, r, e.Seq, e.Time, by, "%s", joinText(text[:min(len(text), 6)]))
+		c.notice(b, r, e.Seq, e.Time, by, n, "%s", joinText(text[:min(len(text), 6)]))
 	}
+}
+
+// maxNoticed is how many people a notice names.
+const maxNoticed = 50
+
+// add notes what happened to somebody. A notice says one thing: of several it
+// leaves the telling to its text.
+func (n *noticeRecord) add(what Happening, who identity.UserID) {
+	if n.What != "" && n.What != what {
+		what = HappenedOther
+	}
+	n.What = what
+	if len(n.Who) < maxNoticed {
+		n.Who = append(n.Who, who)
+	}
+}
+
+// tellSettings puts into the timeline what somebody changed of a room's settings,
+// if this device knew them before.
+func (c *Client) tellSettings(b *batch, r *roomState, seq uint64, time int64, by identity.UserID, s content.RoomState) {
+	old := r.state()
+	if r.State == nil && r.Kind != room.Direct {
+		return // it learns them
+	}
+	switch {
+	case old.Expire != s.Expire || old.Burn != s.Burn:
+		c.notice(b, r, seq, time, by, noticeRecord{What: HappenedTimer, Expire: s.Expire, Burn: s.Burn},
+			"%s set the timers: %s.", c.nameOf(by), timersText(s.Expire, s.Burn))
+	case old.Name != s.Name:
+		c.notice(b, r, seq, time, by, noticeRecord{What: HappenedNamed, Name: s.Name}, "%s named the room %q.", c.nameOf(by), s.Name)
+	}
+}
+
+// timersText says two timers in words.
+func timersText(expire, burn uint32) string {
+	switch {
+	case expire == 0 && burn == 0:
+		return "messages stay"
+	case burn == 0:
+		return "messages go after " + durationText(expire)
+	case expire == 0:
+		return "messages burn " + durationText(burn) + " after they were read"
+	}
+	return "messages go after " + durationText(expire) + ", and burn " + durationText(burn) + " after they were read"
+}
+
+func durationText(seconds uint32) string {
+	for _, u := range []struct {
+		in   uint32
+		name string
+	}{{86400, "day"}, {3600, "hour"}, {60, "minute"}, {1, "second"}} {
+		if n := seconds / u.in; n*u.in == seconds && n > 0 {
+			if n == 1 {
+				return "1 " + u.name
+			}
+			return fmt.Sprintf("%d %ss", n, u.name)
+		}
+	}
+	return "no time"
 }
 
 func joinText(parts []string) (s string) {

@@ -27,7 +27,11 @@ import (
 //	h room seq                   running hash of the room's log (raw)
 //	t room seq                   timeline item (erasable when it has a timer)
 //	i room message               where a message id stands: seq (raw)
+//	q room message seq           a reply to the message, at that place (raw, empty)
 //	o room number                outbox entry (erasable)
+//	w room                       what was begun to be written (erasable)
+//	c room nonce                 which message was sent for a nonce, and when (raw)
+//	e                            the person's settings
 //	b room message               when a message that is not here yet began to burn elsewhere (raw)
 //	x time room seq              what expires when (raw, empty)
 //	n                            the latest time this device has known (raw)
@@ -42,7 +46,11 @@ const (
 	prefixHash    = 'h'
 	prefixItem    = 't'
 	prefixIndex   = 'i'
+	prefixReplies = 'q'
 	prefixOutbox  = 'o'
+	prefixDraft   = 'w'
+	prefixNonce   = 'c'
+	prefixChoices = 'e'
 	prefixBurn    = 'b'
 	prefixExpiry  = 'x'
 	prefixTime    = 'n'
@@ -159,6 +167,20 @@ type roomRecord struct {
 	Stamp  int64             `cbor:"19,keyasint,omitempty"` // the latest of the server's stamps in the log
 	Leaver identity.DeviceID `cbor:"21,keyasint,omitempty"` // with Leaving: the other device that leaves for all of them
 	Broken bool              `cbor:"20,keyasint,omitempty"` // a rule was broken: a person must look before it rejoins
+	Hidden bool              `cbor:"30,keyasint,omitempty"` // the server denies that this device is in, and nothing in the log says so
+
+	// What a list of rooms shows, kept in step with the timeline so that it need
+	// not be read: see summary.go.
+	Counted     bool   `cbor:"40,keyasint,omitempty"`
+	Unread      int    `cbor:"41,keyasint,omitempty"`
+	Mentions    int    `cbor:"42,keyasint,omitempty"`
+	FirstUnread uint64 `cbor:"43,keyasint,omitempty"` // or where to look for it from
+	Newest      uint64 `cbor:"44,keyasint,omitempty"` // the newest message, or where to look back from
+	Activity    int64  `cbor:"45,keyasint,omitempty"`
+
+	Pinned   bool           `cbor:"46,keyasint,omitempty"`
+	Notify   content.Notify `cbor:"47,keyasint,omitempty"`
+	Prefered int64          `cbor:"48,keyasint,omitempty"` // when these two were chosen, on any device
 
 	// Participants at the last processed epoch, in room.Participants' encoding:
 	// what a rejoin must not fall behind.
@@ -198,6 +220,21 @@ type outboxRecord struct {
 	Epoch      uint64 `cbor:"7,keyasint,omitempty"`
 }
 
+// draftRecord is what the person began to write.
+type draftRecord struct {
+	Text    string     `cbor:"1,keyasint"`
+	ReplyTo content.ID `cbor:"2,keyasint,omitempty"`
+}
+
+// settingsRecord is what the person chose. What a zero value means is the default.
+type settingsRecord struct {
+	At         int64 `cbor:"1,keyasint,omitempty"` // of the first two, on any device
+	NoReceipts bool  `cbor:"2,keyasint,omitempty"`
+	NoTyping   bool  `cbor:"3,keyasint,omitempty"`
+	Previews   bool  `cbor:"4,keyasint,omitempty"`
+	IdleLock   int   `cbor:"5,keyasint,omitempty"`
+}
+
 // itemRecord is one line of a timeline.
 type itemRecord struct {
 	ID        content.ID        `cbor:"1,keyasint"`
@@ -213,6 +250,23 @@ type itemRecord struct {
 	Expires   int64             `cbor:"11,keyasint,omitempty"` // Unix milliseconds; 0: not counting
 	Burn      uint32            `cbor:"12,keyasint,omitempty"` // seconds after the first view
 	Problem   string            `cbor:"13,keyasint,omitempty"`
+	Notice    *noticeRecord     `cbor:"14,keyasint,omitempty"`
+	EditedAt  int64             `cbor:"15,keyasint,omitempty"`
+	Earlier   []earlierRecord   `cbor:"16,keyasint,omitempty"` // texts before edits, oldest first: they go with the item
+}
+
+// noticeRecord is what a notice says, but for its text and who did it.
+type noticeRecord struct {
+	What   Happening         `cbor:"1,keyasint"`
+	Who    []identity.UserID `cbor:"2,keyasint,omitempty"`
+	Expire uint32            `cbor:"3,keyasint,omitempty"`
+	Burn   uint32            `cbor:"4,keyasint,omitempty"`
+	Name   string            `cbor:"5,keyasint,omitempty"`
+}
+
+type earlierRecord struct {
+	Text string `cbor:"1,keyasint"`
+	Time int64  `cbor:"2,keyasint"`
 }
 
 func (it *itemRecord) erasable() bool { return it.Expires != 0 || it.Burn != 0 }

@@ -20,6 +20,7 @@ type roomState struct {
 	group  *mls.Group    // opened when needed; nil: not opened, or none
 	staged *stagedRecord // own commit in flight; nil: not read, or none
 	outbox []*outboxEntry
+	draft  *draftRecord // nil: none
 
 	// caughtUp says that the log was read to its end since the client opened.
 	// Before that nothing is sent: a store that was rolled back must notice first.
@@ -27,6 +28,8 @@ type roomState struct {
 	status   *api.RoomStatus // what the server said last
 	last     uint64          // the log's end as far as we know
 	won      api.AppendID    // the own commit that was merged last
+
+	firstGone bool // FirstUnread is where to look from, and not it
 }
 
 type outboxEntry struct {
@@ -41,6 +44,7 @@ func (r *roomState) keyOf(prefix byte, parts ...[]byte) []byte {
 }
 
 func (c *Client) saveRoom(b *batch, r *roomState) {
+	r.Counted = true // one of before there was a summary is counted when it is loaded
 	b.put(r.keyOf(prefixRoom), encodeRecord(&r.roomRecord))
 }
 
@@ -85,7 +89,7 @@ func (c *Client) replaceGroup(b *batch, r *roomState, g *mls.Group) error {
 	}
 	r.group, r.Member = g, g != nil
 	if g != nil {
-		r.Left, r.Stuck, r.Checked = false, "", false
+		r.Left, r.Stuck, r.Checked, r.Hidden = false, "", false, false
 		for _, o := range r.outbox {
 			o.sent = false // its place may lie in what this device passes over: asking again tells
 		}
@@ -227,8 +231,9 @@ func (c *Client) Room(id string) (RoomView, error) {
 
 func (c *Client) roomView(r *roomState) (RoomView, error) {
 	s := r.state()
-	v := RoomView{Room: fmt.Sprintf("%x", r.id[:]), Kind: "group", Name: s.Name, Description: s.Description,
-		Expire: int(s.Expire), Burn: int(s.Burn), Last: int(r.Cursor), Left: r.Left, Alarm: r.Alarm}
+	v := RoomView{Room: fmt.Sprintf("%x", r.id[:]), Kind: "group", Name: c.roomName(r), Description: s.Description,
+		Expire: int(s.Expire), Burn: int(s.Burn), Last: int(r.Cursor), Left: r.Left, Alarm: r.Alarm,
+		Members: []MemberView{}, Verified: len(r.participants().List) > 1, Pinned: r.Pinned, Notify: notifyNames[min(r.Notify, content.NotifyNone)]}
 	p := r.participants()
 	devices := map[identity.UserID]int{}
 	if g, err := c.openGroup(r); err != nil {
@@ -246,19 +251,32 @@ func (c *Client) roomView(r *roomState) (RoomView, error) {
 	for _, q := range p.List {
 		v.Members = append(v.Members, MemberView{User: q.User.String(), Name: c.nameOf(q.User), Admin: p.May(q.User),
 			Trust: c.trust(q.User), Devices: devices[q.User]})
-		if r.Kind == room.Direct && q.User != c.device.User {
-			v.Name = c.nameOf(q.User)
-		}
+		v.Verified = v.Verified && c.trust(q.User) == Verified
 	}
 	if r.Kind == room.Direct {
 		v.Kind = "direct"
-	} else if s.Name == "" {
-		v.Name = "room " + v.Room[:8]
 	}
 	v.Waiting = c.waiting(r)
-	var err error
-	v.Unread, err = c.unread(r)
-	return v, err
+	c.showDraft(r, &v)
+	return v, c.summarize(r, &v)
+}
+
+// roomName is what to call a room: a direct one by the other person's name.
+func (c *Client) roomName(r *roomState) string {
+	s := r.state()
+	if r.Kind == room.Direct {
+		s.Name = ""
+		for _, q := range r.participants().List {
+			if q.User != c.device.User {
+				return c.nameOf(q.User)
+			}
+		}
+		return ""
+	}
+	if s.Name == "" {
+		return fmt.Sprintf("room %x", r.id[:4])
+	}
+	return s.Name
 }
 
 // waiting says why a room does not go on.
@@ -266,6 +284,8 @@ func (c *Client) waiting(r *roomState) string {
 	switch {
 	case r.Left:
 		return ""
+	case r.Hidden:
+		return "the server says that you are not in this room"
 	case r.Leaving:
 		return "leaving: any other device in the room completes that when it is next there"
 	case r.Stuck != "":
@@ -276,6 +296,14 @@ func (c *Client) waiting(r *roomState) string {
 		return "the room's name is on its way"
 	}
 	return ""
+}
+
+// changed saves a room with what is written, and tells screens.
+func (c *Client) changed(b *batch, r *roomState) {
+	if !slices.Contains(b.dirty, r) {
+		b.dirty = append(b.dirty, r)
+	}
+	c.roomEvent(b, r)
 }
 
 func (c *Client) roomEvent(b *batch, r *roomState) {
@@ -296,7 +324,8 @@ func (c *Client) alarm(b *batch, r *roomState, format string, args ...any) {
 }
 
 // Dismiss takes note of a room's alarm: the person has looked into it, and goes
-// on. A room that stood still because a rule was broken is joined again.
+// on. A room that stood still because a rule was broken is joined again; one
+// that the server says this person is not in counts as left.
 func (c *Client) Dismiss(id string) error {
 	if err := c.lock(); err != nil {
 		return err
@@ -311,6 +340,11 @@ func (c *Client) Dismiss(id string) error {
 	}
 	r.Alarm, r.Broken = "", false
 	b := c.batch()
+	if r.Hidden {
+		if err := c.forgetGroup(b, r); err != nil {
+			return err
+		}
+	}
 	c.saveRoom(b, r)
 	c.roomEvent(b, r)
 	c.kick()

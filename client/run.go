@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"sconce/api"
@@ -13,6 +14,24 @@ import (
 // Run keeps this device in step until ctx ends. It returns ctx's error, or the
 // one that makes going on senseless, such as [ErrRemoved].
 func (c *Client) Run(ctx context.Context) error {
+	running, stop := context.WithCancelCause(ctx)
+	var timekeeper sync.WaitGroup
+	timekeeper.Go(func() {
+		if err := c.keepTime(running); err != nil {
+			stop(err)
+		}
+	})
+	defer timekeeper.Wait()
+	defer stop(nil)
+	err := c.stayConnected(running)
+	if running.Err() != nil && ctx.Err() == nil {
+		return context.Cause(running)
+	}
+	return err
+}
+
+// stayConnected follows the stream, and opens another when it ends.
+func (c *Client) stayConnected(ctx context.Context) error {
 	const slowest = 30 * time.Second
 	wait := time.Duration(0)
 	for {
@@ -28,26 +47,40 @@ func (c *Client) Run(ctx context.Context) error {
 		if c.wentOnline() {
 			wait = 500 * time.Millisecond
 		}
-		if err := c.pause(ctx, wait); err != nil {
+		if err := pause(ctx, wait); err != nil {
 			return err
 		}
 	}
 }
 
-// pause waits, but not past the next expiry, which it sees to.
-func (c *Client) pause(ctx context.Context, d time.Duration) error {
+func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// keepTime takes away what runs out, at its time, until ctx ends. It runs beside
+// everything else, because a call to the server may hang for as long as the
+// network likes.
+func (c *Client) keepTime(ctx context.Context) error {
 	for {
-		expiry, stop := c.expiryTimer(false)
+		d, err := c.untilExpiry()
+		if err != nil {
+			return err
+		}
+		t := time.NewTimer(d)
 		select {
 		case <-ctx.Done():
-			stop()
-			return ctx.Err()
-		case <-t.C:
-			stop()
+			t.Stop()
 			return nil
-		case <-expiry:
+		case <-c.timed: // perhaps something earlier
+			t.Stop()
+		case <-t.C:
 			if err := c.expireNow(); err != nil {
 				return err
 			}
@@ -55,10 +88,14 @@ func (c *Client) pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// expiryTimer fires when the next message runs out, or an answer is due.
-func (c *Client) expiryTimer(answers bool) (<-chan time.Time, func()) {
-	if c.lock() != nil {
-		return nil, func() {}
+// longestWait is how long the timekeeper sleeps at most: the timers of a machine
+// that was suspended have not run meanwhile.
+const longestWait = time.Minute
+
+// untilExpiry is how long nothing runs out.
+func (c *Client) untilExpiry() (time.Duration, error) {
+	if err := c.lock(); err != nil {
+		return 0, err
 	}
 	defer c.mu.Unlock()
 	next := c.nextExpiry()
@@ -68,15 +105,34 @@ func (c *Client) expiryTimer(answers bool) (<-chan time.Time, func()) {
 				next = earlier(next, o.ends)
 			}
 		}
-		if answers && c.answers(r) {
+	}
+	return c.until(next, longestWait), nil
+}
+
+// until is how long it is to a time, or otherwise if that is none or later.
+func (c *Client) until(next int64, otherwise time.Duration) time.Duration {
+	if next == 0 {
+		return otherwise
+	}
+	return min(max(time.Duration(next-c.now())*time.Millisecond, 0), otherwise)
+}
+
+// answerTimer fires when this device is to tell a newcomer a room's state.
+func (c *Client) answerTimer() (<-chan time.Time, func()) {
+	if c.lock() != nil {
+		return nil, func() {}
+	}
+	defer c.mu.Unlock()
+	var next int64
+	for _, r := range c.rooms {
+		if c.answers(r) {
 			next = earlier(next, r.Answer)
 		}
 	}
 	if next == 0 {
 		return nil, func() {}
 	}
-	d := time.Duration(next-c.now()) * time.Millisecond
-	t := time.NewTimer(min(max(d, 0), time.Hour))
+	t := time.NewTimer(c.until(next, time.Hour))
 	return t.C, func() { t.Stop() }
 }
 
@@ -122,7 +178,7 @@ func (c *Client) follow(ctx context.Context, pushes <-chan *api.Push, ended <-ch
 		return err
 	}
 	for {
-		expiry, stop := c.expiryTimer(true)
+		answer, stop := c.answerTimer()
 		select {
 		case <-ctx.Done():
 			stop()
@@ -130,8 +186,8 @@ func (c *Client) follow(ctx context.Context, pushes <-chan *api.Push, ended <-ch
 		case err := <-ended:
 			stop()
 			return cmp.Or(err, errors.New("the stream closed"))
-		case <-expiry:
-			if err := c.due(ctx); err != nil {
+		case <-answer:
+			if err := c.answerDue(ctx); err != nil {
 				return err
 			}
 		case p := <-pushes:
@@ -148,22 +204,8 @@ func (c *Client) follow(ctx context.Context, pushes <-chan *api.Push, ended <-ch
 	}
 }
 
-// due does what the clock asks for.
-func (c *Client) due(ctx context.Context) error {
-	if err := c.expireNow(); err != nil {
-		return err
-	}
-	if err := c.lock(); err != nil {
-		return err
-	}
-	answers := false
-	for _, r := range c.rooms {
-		answers = answers || c.answers(r) && r.Answer <= c.now()
-	}
-	c.mu.Unlock()
-	if !answers {
-		return nil
-	}
+// answerDue tells newcomers what they wait for.
+func (c *Client) answerDue(ctx context.Context) error {
 	if err := c.Sync(ctx); err != nil {
 		return err
 	}

@@ -47,6 +47,10 @@ func (c *Client) takeNotes(b *batch, a arrival, notes []content.Note) error {
 			}
 		case content.Verified:
 			c.noteVerified(b, n)
+		case content.Preference:
+			c.takePreference(b, n)
+		case content.Choice:
+			c.takeChoice(b, n)
 		}
 	}
 	return nil
@@ -56,10 +60,9 @@ func (c *Client) takeNotes(b *batch, a arrival, notes []content.Note) error {
 // the note that says when is lost.
 func (c *Client) readElsewhere(b *batch, r *roomState, to uint64) error {
 	from := r.Read + 1
-	r.Read = to
-	c.saveRoom(b, r)
-	c.roomEvent(b, r)
+	defer c.readTo(b, r, to)
 	return c.eachItem(r, from, min(to, r.Cursor), func(seq uint64, it *itemRecord) error {
+		c.count(r, seq, it, -1)
 		if it.Burn != 0 && it.User != c.device.User {
 			c.startBurn(b, r, seq, it, c.now())
 		}

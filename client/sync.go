@@ -178,19 +178,42 @@ func (c *Client) listRooms(ctx context.Context) error {
 	})
 }
 
-// unlisted meets a room in which the server has nothing for this device. If it
-// believes to be in there, its store is a copy from before it was taken out.
+// unlisted meets a room in which the server has nothing for this device.
 func (c *Client) unlisted(r *roomState) error {
 	if err := c.lock(); err != nil {
 		return err
 	}
 	r.status = nil
-	out := r.Made && r.Member
+	in := r.Made && r.Member
 	c.mu.Unlock()
-	if !out {
+	if !in {
 		return nil
 	}
-	return c.shutOut(r)
+	return c.hidden(r)
+}
+
+// hidden meets a room that the server denies to this device, which believes to
+// be in. Who is taken out reads the commit that does it, so either the server
+// lies, or the log has lost that commit for this device: it was away for longer
+// than the server keeps things, or its store is an old copy. Which of these it is
+// only people can find out. Until then the room keeps its keys and what waits to
+// be sent, and goes on by itself as soon as the server admits to it.
+func (c *Client) hidden(r *roomState) error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	if r.Hidden {
+		return nil
+	}
+	r.Hidden = true
+	b := c.batch()
+	if r.Kind == room.Self { // no screen shows it
+		b.event(Event{Problem: "The server does not list the group in which your own devices tell each other what was read and verified."})
+	}
+	c.alarm(b, r, "The server says that you are not in this room, and this device has not seen anybody take you out. Ask somebody who is in it: "+
+		"if you were taken out, dismiss this alarm to leave the room; if you were not, the server hides the room from you.")
+	return b.apply()
 }
 
 func (c *Client) takeStatus(list []api.RoomStatus) error {
@@ -213,9 +236,22 @@ func (c *Client) takeStatus(list []api.RoomStatus) error {
 			c.saveRoom(b, r)
 		}
 		r.status, r.last = s, s.Last
-		if r.Member && r.Stuck == "" && s.Member && s.Cursor > r.Cursor && s.Cursor >= s.From {
+		switch {
+		case !r.Member || r.Stuck != "":
+		case !s.Member && (r.Cursor >= s.Last || s.From > r.Cursor+1):
+			// The log that it may read does not tell it how it was taken out. If
+			// its person is in the room it comes in again.
+			r.Stuck = "the server says that this device is not in the room's group"
+			c.saveRoom(b, r)
+			c.roomEvent(b, r)
+		case s.Member && s.Cursor > r.Cursor && s.Cursor >= s.From:
 			// What this device acknowledged it had stored: the store is an old copy.
 			c.oldCopy(b, r)
+		}
+		if r.Hidden && r.Stuck == "" {
+			r.Hidden = false // the alarm stays: a person should know
+			c.saveRoom(b, r)
+			c.roomEvent(b, r)
 		}
 	}
 	return b.apply()

@@ -85,12 +85,20 @@ func (c *Client) addItem(b *batch, r *roomState, seq uint64, it *itemRecord) {
 	if !it.ID.IsZero() {
 		b.put(r.keyOf(prefixIndex, it.ID[:]), u64(seq))
 	}
+	if it.shown() {
+		r.Activity = max(r.Activity, it.Time)
+		c.changed(b, r)
+	}
 	if it.Expires != 0 && it.Expires <= c.now() {
 		b.timely = true
 		return
 	}
 	c.writeItem(b, r, seq, it)
-	v := c.itemView(r, seq, it)
+	c.recount(b, r, seq, nil, it)
+	if !it.ReplyTo.IsZero() {
+		b.put(r.keyOf(prefixReplies, it.ReplyTo[:], u64(seq)), []byte{})
+	}
+	v := c.itemView(b, r, seq, it)
 	b.event(Event{Message: &v})
 }
 
@@ -130,7 +138,7 @@ func (c *Client) deliver(b *batch, r *roomState, a arrival, m *content.Message) 
 	}
 	switch v.Kind {
 	case content.KindRoomState:
-		return c.takeRoomState(b, r, v.Room)
+		return c.takeRoomState(b, r, a, v.Room)
 	case content.KindReaction, content.KindUnreact, content.KindEdit, content.KindDelete:
 		return c.act(b, r, a, id, v)
 	case content.KindSelf:
@@ -207,6 +215,7 @@ func (c *Client) act(b *batch, r *roomState, a arrival, id content.ID, v content
 	if it == nil || err != nil {
 		return err
 	}
+	before := *it
 	switch v.Kind {
 	case content.KindReaction:
 		for _, e := range v.Emoji {
@@ -220,17 +229,22 @@ func (c *Client) act(b *batch, r *roomState, a arrival, id content.ID, v content
 		if it.User != a.user || it.ID != v.Target || it.Deleted {
 			return nil
 		}
-		it.Text, it.Edited, it.Warnings = v.Text, true, v.Warnings
+		it.keepEarlier()
+		it.Text, it.Edited, it.EditedAt, it.Warnings = v.Text, true, a.time, v.Warnings
 	case content.KindDelete:
 		if it.User != a.user || it.ID != v.Target {
 			return nil
 		}
-		it.Text, it.Deleted, it.Reactions, it.Warnings = "", true, nil, nil
+		it.Text, it.Deleted, it.Reactions, it.Warnings, it.Earlier = "", true, nil, nil, nil
 	}
 	c.writeItem(b, r, seq, it)
-	view := c.itemView(r, seq, it)
+	view := c.itemView(b, r, seq, it)
 	b.event(Event{Message: &view})
-	return nil
+	if it.Text == before.Text && it.Deleted == before.Deleted {
+		return nil
+	}
+	c.recount(b, r, seq, &before, it)
+	return c.tellReplies(b, r, it.ID)
 }
 
 // What one message collects, from all and from one person.
@@ -254,14 +268,14 @@ func (c *Client) unreadable(b *batch, r *roomState, a arrival, why string) error
 	return nil
 }
 
-func (c *Client) notice(b *batch, r *roomState, seq uint64, time int64, by identity.UserID, format string, args ...any) {
+func (c *Client) notice(b *batch, r *roomState, seq uint64, time int64, by identity.UserID, n noticeRecord, format string, args ...any) {
 	if r.Kind != room.Self {
-		c.addItem(b, r, seq, &itemRecord{User: by, Time: time, Kind: kindNotice, Text: fmt.Sprintf(format, args...)})
+		c.addItem(b, r, seq, &itemRecord{User: by, Time: time, Kind: kindNotice, Notice: &n, Text: fmt.Sprintf(format, args...)})
 	}
 }
 
 // takeRoomState believes settings whose hash the group has agreed on.
-func (c *Client) takeRoomState(b *batch, r *roomState, s *content.RoomState) error {
+func (c *Client) takeRoomState(b *batch, r *roomState, a arrival, s *content.RoomState) error {
 	if r.group == nil || s == nil {
 		return nil
 	}
@@ -280,6 +294,7 @@ func (c *Client) takeRoomState(b *batch, r *roomState, s *content.RoomState) err
 	if slices.Equal(raw, r.State) && r.Answer == 0 {
 		return nil
 	}
+	c.tellSettings(b, r, a.seq, a.time, a.user, *s)
 	r.State, r.Answer = raw, 0
 	c.saveRoom(b, r)
 	c.roomEvent(b, r)
@@ -305,6 +320,7 @@ func (c *Client) View(id string, upTo int) error {
 	notes := []content.Note{content.ReadMark{Room: r.id, Seq: to}}
 	now := c.now()
 	err = c.eachItem(r, r.Read+1, to, func(seq uint64, it *itemRecord) error {
+		c.count(r, seq, it, -1)
 		if it.Burn != 0 && it.User != c.device.User && c.startBurn(b, r, seq, it, now) {
 			notes = append(notes, content.BurnStart{Room: r.id, Message: it.ID, At: uint64(now)})
 		}
@@ -313,12 +329,10 @@ func (c *Client) View(id string, upTo int) error {
 	if err != nil {
 		return err
 	}
-	r.Read = to
-	c.saveRoom(b, r)
+	c.readTo(b, r, to)
 	if err := c.tellSelf(b, notes...); err != nil {
 		return err
 	}
-	c.roomEvent(b, r)
 	c.kick()
 	return b.apply()
 }
@@ -331,7 +345,7 @@ func (c *Client) startBurn(b *batch, r *roomState, seq uint64, it *itemRecord, a
 	}
 	it.Expires = expires
 	c.writeItem(b, r, seq, it)
-	v := c.itemView(r, seq, it)
+	v := c.itemView(b, r, seq, it)
 	b.event(Event{Message: &v})
 	return true
 }
@@ -397,8 +411,20 @@ func (c *Client) expire(b *batch) {
 		if it == nil || it.Expires > now {
 			continue
 		}
-		b.delete(r.keyOf(prefixItem, u64(d.seq)))
-		b.event(Event{Gone: &GoneEvent{Room: hex.EncodeToString(r.id[:]), ID: it.ID.String()}})
+		c.dropItem(b, r, d.seq, it)
+	}
+}
+
+// dropItem takes an item away with everything that shows a part of it.
+func (c *Client) dropItem(b *batch, r *roomState, seq uint64, it *itemRecord) {
+	b.delete(r.keyOf(prefixItem, u64(seq)))
+	if !it.ReplyTo.IsZero() {
+		b.delete(r.keyOf(prefixReplies, it.ReplyTo[:], u64(seq)))
+	}
+	c.recount(b, r, seq, it, nil)
+	b.event(Event{Gone: &GoneEvent{Room: hex.EncodeToString(r.id[:]), ID: it.ID.String()}})
+	if err := c.tellReplies(b, r, it.ID); err != nil {
+		c.broken = fmt.Errorf("expiring: %w", err)
 	}
 }
 
@@ -410,138 +436,6 @@ func (c *Client) nextExpiry() (next int64) {
 		return stop
 	})
 	return next
-}
-
-// unread counts what others said after the read mark, up to 999.
-func (c *Client) unread(r *roomState) (n int, err error) {
-	enough := errors.New("enough")
-	err = c.vault.Scan(r.keyOf(prefixItem, u64(r.Read+1)), after(r.keyOf(prefixItem)), func(_, v []byte) error {
-		var it itemRecord
-		if err := decodeRecord(v, &it); err != nil {
-			return err
-		}
-		if it.User != c.device.User && it.Kind != kindNotice && it.Kind != kindGap && !it.Deleted {
-			n++
-		}
-		if n >= 999 {
-			return enough
-		}
-		return nil
-	})
-	if errors.Is(err, enough) {
-		err = nil
-	}
-	return n, err
-}
-
-// Messages gives up to limit messages before a place in a room's log, oldest
-// first; before 0 means the newest, with those that wait to be sent last.
-func (c *Client) Messages(id string, before, limit int) ([]MessageView, error) {
-	if err := c.lock(); err != nil {
-		return nil, err
-	}
-	defer c.mu.Unlock()
-	b := c.batch()
-	c.expire(b)
-	if err := b.apply(); err != nil {
-		return nil, err
-	}
-	r, err := c.findRoom(id)
-	if err != nil {
-		return nil, err
-	}
-	if limit <= 0 || limit > 1000 {
-		limit = 1000
-	}
-	to := r.Cursor
-	if before > 0 {
-		to = min(to, uint64(before)-1)
-	}
-	var views []MessageView
-	// Places without an item are rare, so walking back in strides finds enough.
-	for high := to; high > 0 && len(views) < limit; {
-		low := uint64(1)
-		if stride := uint64(limit) + 50; high > stride {
-			low = high - stride + 1
-		}
-		var part []MessageView
-		if err := c.eachItem(r, low, high, func(seq uint64, it *itemRecord) error {
-			part = append(part, c.itemView(r, seq, it))
-			return nil
-		}); err != nil {
-			return nil, err
-		}
-		views = append(part, views...)
-		high = low - 1
-	}
-	views = views[max(0, len(views)-limit):]
-	if before == 0 {
-		for _, o := range r.outbox {
-			if v, ok := c.queuedView(r, o); ok {
-				views = append(views, v)
-			}
-		}
-	}
-	return views, nil
-}
-
-func (c *Client) itemView(r *roomState, seq uint64, it *itemRecord) MessageView {
-	v := MessageView{Room: hex.EncodeToString(r.id[:]), Seq: int(seq), Sender: it.User.String(),
-		Name: c.nameOf(it.User), Mine: it.User == c.device.User, Time: int(it.Time), State: Received, Kind: it.Kind,
-		Text: it.Text, Edited: it.Edited, Deleted: it.Deleted, Expires: int(it.Expires), Burn: int(it.Burn), Problem: it.Problem}
-	if !it.ID.IsZero() {
-		v.ID = it.ID.String()
-	}
-	if v.Mine {
-		v.State = Sent
-	}
-	if !it.ReplyTo.IsZero() {
-		v.ReplyTo = it.ReplyTo.String()
-	}
-	for _, w := range it.Warnings {
-		v.Warnings = append(v.Warnings, string(w))
-	}
-	for _, x := range it.Reactions {
-		i := slices.IndexFunc(v.Reactions, func(y ReactionView) bool { return y.Emoji == x.Emoji })
-		if i < 0 {
-			v.Reactions = append(v.Reactions, ReactionView{Emoji: x.Emoji})
-			i = len(v.Reactions) - 1
-		}
-		y := &v.Reactions[i]
-		if who := x.User.String(); !slices.Contains(y.By, who) {
-			y.By = append(y.By, who)
-		}
-		if x.User == c.device.User {
-			y.Mine = x.ID.String()
-		}
-	}
-	return v
-}
-
-// queuedView shows a message that waits in the outbox, if it is one to show.
-func (c *Client) queuedView(r *roomState, o *outboxEntry) (MessageView, bool) {
-	m, err := content.Decode(o.Message)
-	if err != nil {
-		return MessageView{}, false
-	}
-	id, err := m.ID(c.userURI(c.device.User), c.roomURI(r.id))
-	if err != nil {
-		return MessageView{}, false
-	}
-	shown := m.View()
-	if shown.Kind != content.KindText && shown.Kind != content.KindReply {
-		return MessageView{}, false
-	}
-	t := m.Timers()
-	v := c.itemView(r, 0, &itemRecord{ID: id, User: c.device.User, Time: o.Time, Kind: string(shown.Kind), Text: shown.Text, Burn: t.Burn, Problem: o.Failed})
-	if shown.Kind == content.KindReply {
-		v.ReplyTo = shown.Target.String()
-	}
-	v.State = Queued
-	if o.Failed != "" {
-		v.State = Failed
-	}
-	return v, true
 }
 
 // chainAt gives the running hash of the room's log at a place, if it is kept.

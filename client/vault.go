@@ -34,6 +34,7 @@ import (
 type Vault struct {
 	store    Store
 	master   *masterKey
+	derive   deriveFunc
 	values   cipher.AEAD // for kept values and the vault's own records
 	ring     ring
 	scanning bool
@@ -52,6 +53,10 @@ type VaultOptions struct {
 	// Cost is used by CreateVault; opening reads it from the header.
 	Cost PassphraseCost
 
+	// Derive is Argon2id (RFC 9106) to 32 bytes, where the platform has a better
+	// place for its memory than this program. Nil: here.
+	Derive func(passphrase, salt []byte, cost PassphraseCost) ([]byte, error)
+
 	// KeepErased leaves the keys of erased values in the keyring. It exists for
 	// one purpose: the control experiment that shows that the attack on burned
 	// messages succeeds when nothing is erased. The next OpenVault without it
@@ -60,8 +65,11 @@ type VaultOptions struct {
 }
 
 var (
-	// ErrPassphrase means that the passphrase does not open the vault.
+	// ErrPassphrase means that the passphrase, or another key, does not open the
+	// vault.
 	ErrPassphrase = errors.New("wrong passphrase")
+	// ErrBusy means that another program holds the store.
+	ErrBusy = errors.New("another program uses this store")
 	// ErrNoVault means that the Store holds no vault.
 	ErrNoVault = errors.New("no vault in this store")
 	// ErrVaultExists means that the Store or the Keyring is already in use.
@@ -97,16 +105,28 @@ var (
 
 const stateVersion = 1
 
-// CreateVault makes a vault in an empty Store and an empty Keyring. The Vault
-// closes both; after an error they remain the caller's to close, and CreateVault
-// can be called again.
-//
-// The passphrase may be any bytes, also a key from a passkey or a keychain. Text
-// typed by a person should be brought to Unicode NFC first.
+func (o *VaultOptions) deriver() deriveFunc {
+	if o.Derive != nil {
+		return o.Derive
+	}
+	return argon2id
+}
+
+// CreateVault makes a vault that a passphrase opens: see [CreateVaultWith]. The
+// passphrase may be any bytes; text typed by a person should be brought to
+// Unicode NFC first, as client/native does.
 func CreateVault(store Store, keyring Keyring, passphrase []byte, opts VaultOptions) (*Vault, error) {
-	v := &Vault{store: store, master: new(masterKey)}
+	return CreateVaultWith(store, keyring, []VaultKey{PassphraseKey(passphrase)}, opts)
+}
+
+// CreateVaultWith makes a vault in an empty Store and an empty Keyring, which
+// any of the keys opens: a passphrase, a passkey, or one of each. The Vault
+// closes both; after an error they remain the caller's to close, and
+// CreateVaultWith can be called again.
+func CreateVaultWith(store Store, keyring Keyring, keys []VaultKey, opts VaultOptions) (*Vault, error) {
+	v := &Vault{store: store, master: new(masterKey), derive: opts.deriver()}
 	_, _ = rand.Read(v.master[:]) // never fails (crypto/rand since Go 1.24)
-	header, err := wrapMaster(v.master, passphrase, opts.Cost)
+	header, err := newHeader(v.master, keys, opts.Cost, v.derive)
 	if err != nil {
 		return nil, err
 	}
@@ -142,14 +162,19 @@ func requireEmpty(store Store, r *ring) error {
 	return nil
 }
 
-// OpenVault opens what CreateVault made, and finishes an erasure that a crash
-// interrupted. The Vault closes the Store and the Keyring; after an error they
-// remain the caller's to close.
+// OpenVault opens a vault by its passphrase: see [OpenVaultWith].
+func OpenVault(store Store, keyring Keyring, passphrase []byte, opts VaultOptions) (*Vault, error) {
+	return OpenVaultWith(store, keyring, PassphraseKey(passphrase), opts)
+}
+
+// OpenVaultWith opens what CreateVault made, and finishes an erasure that a
+// crash interrupted. The Vault closes the Store and the Keyring; after an error
+// they remain the caller's to close.
 //
 // Errors to decide on: [ErrNoVault], [ErrPassphrase], [ErrRolledBack],
 // *[DamageError].
-func OpenVault(store Store, keyring Keyring, passphrase []byte, opts VaultOptions) (*Vault, error) {
-	v, err := unlock(store, keyring, passphrase, opts)
+func OpenVaultWith(store Store, keyring Keyring, key VaultKey, opts VaultOptions) (*Vault, error) {
+	v, err := unlock(store, keyring, key, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +204,7 @@ func OpenVault(store Store, keyring Keyring, passphrase []byte, opts VaultOption
 // that survived can have been used already, so rooms are joined again with fresh
 // keys before anything is sent.
 func RecoverVault(store Store, keyring Keyring, passphrase []byte, opts VaultOptions) (v *Vault, lost [][]byte, err error) {
-	v, err = unlock(store, keyring, passphrase, opts)
+	v, err = unlock(store, keyring, PassphraseKey(passphrase), opts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -250,16 +275,20 @@ func (v *Vault) rebuildOps(lost [][]byte, generation uint64) ([]Op, error) {
 }
 
 // unlock derives the keys and reads the keyring.
-func unlock(store Store, keyring Keyring, passphrase []byte, opts VaultOptions) (*Vault, error) {
-	header, err := store.Get(keyHeader)
+func unlock(store Store, keyring Keyring, key VaultKey, opts VaultOptions) (*Vault, error) {
+	raw, err := store.Get(keyHeader)
 	if err != nil {
 		return nil, fmt.Errorf("reading the vault's header: %w", err)
 	}
-	if header == nil {
+	if raw == nil {
 		return nil, ErrNoVault
 	}
-	v := &Vault{store: store}
-	if v.master, err = unwrapMaster(header, passphrase); err != nil {
+	h, err := parseHeader(raw)
+	if err != nil {
+		return nil, err
+	}
+	v := &Vault{store: store, derive: opts.deriver()}
+	if v.master, err = h.unwrap(key, v.derive); err != nil {
 		return nil, err
 	}
 	return v, v.attach(keyring, opts)
@@ -374,31 +403,6 @@ func (v *Vault) Scan(start, end []byte, fn func(key, value []byte) error) error 
 		}
 		return fn(key, value)
 	})
-}
-
-// ChangePassphrase wraps the vault's key under next instead of current; a zero
-// cost is the default. It returns [ErrPassphrase] when current is wrong. A copy
-// of the Store from before the change, or what a disk keeps of the old header,
-// still opens with the old passphrase.
-func (v *Vault) ChangePassphrase(current, next []byte, cost PassphraseCost) error {
-	if err := v.ready(); err != nil {
-		return err
-	}
-	old, err := v.store.Get(keyHeader)
-	if err != nil {
-		return fmt.Errorf("reading the vault's header: %w", err)
-	}
-	if _, err := unwrapMaster(old, current); err != nil {
-		return err
-	}
-	header, err := wrapMaster(v.master, next, cost)
-	if err != nil {
-		return err
-	}
-	if err := v.store.Apply([]Op{{keyHeader, header}}); err != nil {
-		return v.stop(fmt.Errorf("changing passphrase: %w", err))
-	}
-	return nil
 }
 
 // Close forgets the keys and closes the Keyring, then the Store.

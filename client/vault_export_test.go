@@ -42,7 +42,23 @@ func (v *Vault) ForceOpen(key, record []byte) (value []byte, ok bool) {
 }
 
 var (
-	ParseHeader = parseHeader
+	ParseHeader = func(b []byte) (cost PassphraseCost, size int, err error) {
+		h, err := parseHeader(b)
+		if err != nil {
+			return cost, 0, err
+		}
+		size = 2 + 32
+		for _, w := range h.ways {
+			size += 3 + len(w.head) + len(w.wrapped)
+			if w.kind == kindPassphrase {
+				cost = w.cost()
+			}
+		}
+		if h.version == headerVersion1 {
+			size = 1 + passphraseSize + wrappedSize
+		}
+		return cost, size, nil
+	}
 	ParseSealed = func(key, record []byte) error { _, err := parseSealed(key, record); return err }
 	MaxCost     = maxCost
 )
@@ -55,5 +71,3 @@ func SetPage(n int, b []byte) ([]byte, error) {
 	}
 	return r.page(n), nil
 }
-
-const HeaderSize = headerSize

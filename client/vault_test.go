@@ -268,13 +268,18 @@ func TestHostileHeaderDemandsNothing(t *testing.T) {
 	}
 	set := func(at int, b ...byte) []byte { h := bytes.Clone(header); copy(h[at:], b); return h }
 	for name, h := range map[string][]byte{
-		"100 GB":          set(5, 0x06, 0x40, 0, 0),
-		"endless passes":  set(1, 0xff, 0xff, 0xff, 0xff),
-		"no passes":       set(1, 0, 0, 0, 0),
-		"no lanes":        set(9, 0),
-		"too many lanes":  set(9, 255),
-		"too little":      set(5, 0, 0, 0, 7),
-		"another version": set(0, 2),
+		"100 GB":          set(9, 0x06, 0x40, 0, 0),
+		"endless passes":  set(5, 0xff, 0xff, 0xff, 0xff),
+		"no passes":       set(5, 0, 0, 0, 0),
+		"no lanes":        set(13, 0),
+		"too many lanes":  set(13, 255),
+		"too little":      set(9, 0, 0, 0, 7),
+		"another version": set(0, 3),
+		"version 1":       set(0, 1),
+		"another kind":    set(2, 9),
+		"no way in":       set(1, 0),
+		"two ways in":     set(1, 2),
+		"endless way":     set(3, 0xff, 0xff),
 		"short":           header[:len(header)-1],
 		"long":            append(bytes.Clone(header), 0),
 		"empty":           {},
@@ -402,10 +407,11 @@ func FuzzVaultHeader(f *testing.F) {
 	_ = v.Close()
 	header, _ := disk.Store().Get([]byte("\x00header"))
 	f.Add(header)
-	f.Add(make([]byte, client.HeaderSize))
+	f.Add(make([]byte, 98))
+	f.Add(append([]byte{1}, header[5:102]...))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		cost, err := client.ParseHeader(b)
-		if err == nil && (cost.MemoryKiB > 1<<20 || cost.Passes > 16 || len(b) != client.HeaderSize) {
+		cost, size, err := client.ParseHeader(b)
+		if err == nil && (cost.MemoryKiB > 1<<20 || cost.Passes > 16 || len(b) != size) {
 			t.Fatalf("a header that demands %+v was taken", cost)
 		}
 	})

@@ -33,12 +33,17 @@ type PersonView struct {
 	Me      bool   `json:"me,omitempty"`
 }
 
-// DeviceView is one device of this person.
+// DeviceView is one device of a person.
 type DeviceView struct {
 	Device string `json:"device"`
 	Name   string `json:"name"`
 	Added  int    `json:"added"`
 	This   bool   `json:"this,omitempty"`
+	// Fingerprint is what the device shows of itself in its settings, to compare
+	// by eye: 32 characters in groups of four.
+	Fingerprint string `json:"fingerprint"`
+	// LastSeen is when one's own device was last heard of in a room, to the hour.
+	LastSeen int `json:"lastSeen,omitempty"`
 }
 
 // RoomView is one room.
@@ -50,8 +55,23 @@ type RoomView struct {
 	Expire      int          `json:"expire,omitempty"` // seconds
 	Burn        int          `json:"burn,omitempty"`   // seconds
 	Members     []MemberView `json:"members"`
+	Verified    bool         `json:"verified"` // everybody in it is
 	Unread      int          `json:"unread,omitempty"`
-	Last        int          `json:"last"` // place of the newest entry this device has taken in
+	Mentions    int          `json:"mentions,omitempty"`    // of the unread, those that mention this person
+	FirstUnread int          `json:"firstUnread,omitempty"` // seq of the first
+	Last        int          `json:"last"`                  // place of the newest entry this device has taken in
+	// LastMessage is the newest message that is still here, for a line of
+	// preview: its text is cut to 280 characters.
+	LastMessage *MessageView `json:"lastMessage,omitempty"`
+	Activity    int          `json:"activity,omitempty"` // when the newest message was sent, also if it is gone
+	// Draft is what the person began to write here on this device, DraftReply
+	// what it answers.
+	Draft      string     `json:"draft,omitempty"`
+	DraftReply *QuoteView `json:"draftReply,omitempty"`
+	Pinned     bool       `json:"pinned,omitempty"`
+	Notify     Notify     `json:"notify"`
+	Typing     []string   `json:"typing,omitempty"` // user ids of who is writing at the moment
+	Queued     int        `json:"queued,omitempty"` // messages that wait to be sent
 	// Left says that this device is not in the room: it left or was removed.
 	Left bool `json:"left,omitempty"`
 	// Waiting says why the room does not go on at the moment, as a sentence.
@@ -61,6 +81,15 @@ type RoomView struct {
 	// Unchecked is how many devices of the room are not checked yet.
 	Unchecked int `json:"unchecked,omitempty"`
 }
+
+// Notify says of what in a room a person wants to be told.
+type Notify string
+
+const (
+	NotifyAll      Notify = "all"
+	NotifyMentions Notify = "mentions"
+	NotifyNone     Notify = "none"
+)
 
 // MemberView is one participant.
 type MemberView struct {
@@ -75,10 +104,12 @@ type MemberView struct {
 type State string
 
 const (
-	Queued   State = "queued"   // waits in the outbox
-	Sent     State = "sent"     // stands in the room's log
-	Received State = "received" // somebody else's
-	Failed   State = "failed"   // the room will never take it; Problem says why
+	Queued    State = "queued"    // waits in the outbox
+	Sent      State = "sent"      // stands in the room's log
+	Delivered State = "delivered" // somebody else's device has said that it is there
+	Read      State = "read"      // somebody else has said that they have seen it
+	Received  State = "received"  // somebody else's
+	Failed    State = "failed"    // the room will never take it; Problem says why
 )
 
 // MessageView is one line of a room's timeline.
@@ -93,16 +124,75 @@ type MessageView struct {
 	State     State          `json:"state"`
 	Kind      string         `json:"kind"` // text, reply, unsupported, notice, gap, unreadable
 	Text      string         `json:"text,omitempty"`
+	Notice    *NoticeView    `json:"notice,omitempty"` // what Text says, for screens in other languages
 	ReplyTo   string         `json:"replyTo,omitempty"`
+	Quote     *QuoteView     `json:"quote,omitempty"` // of what it replies to
 	Edited    bool           `json:"edited,omitempty"`
 	Deleted   bool           `json:"deleted,omitempty"`
 	Reactions []ReactionView `json:"reactions,omitempty"`
-	Warnings  []string       `json:"warnings,omitempty"`
+	// Mentions are the people of the room whom the text names. A screen shows
+	// these names, and not what the sender wrote in their place.
+	Mentions   []MentionView `json:"mentions,omitempty"`
+	MentionsMe bool          `json:"mentionsMe,omitempty"`
+	Receipts   *ReceiptsView `json:"receipts,omitempty"` // of one's own
+	Warnings   []string      `json:"warnings,omitempty"`
 	// Expires is when the message will be gone from here; with Burn set and
 	// Expires 0, the clock has not started: it starts when the message is viewed.
 	Expires int    `json:"expires,omitempty"`
 	Burn    int    `json:"burn,omitempty"` // seconds
 	Problem string `json:"problem,omitempty"`
+}
+
+// MentionView is somebody whom a text names.
+type MentionView struct {
+	User string `json:"user"`
+	Name string `json:"name"`
+}
+
+// QuoteView is the message that another one answers, as it is now. When that is
+// gone from here, so is its text.
+type QuoteView struct {
+	ID     string `json:"id"`
+	Sender string `json:"sender,omitempty"`
+	Name   string `json:"name,omitempty"`
+	Text   string `json:"text,omitempty"` // at most 280 characters
+	Gone   bool   `json:"gone,omitempty"`
+}
+
+// ReceiptsView tells who has said that a message of one's own is there, and
+// who that they have seen it, as user ids. Whoever read it is in both.
+type ReceiptsView struct {
+	Delivered []string `json:"delivered"`
+	Read      []string `json:"read"`
+}
+
+// Happening is what a notice is about.
+type Happening string
+
+const (
+	HappenedStarted   Happening = "started"    // By began this conversation
+	HappenedAdded     Happening = "added"      // By brought Who in
+	HappenedRemoved   Happening = "removed"    // By took Who out
+	HappenedLeft      Happening = "left"       // Who left
+	HappenedJoined    Happening = "joined"     // this device came in again, or could not follow
+	HappenedDevice    Happening = "device"     // the devices of Who changed
+	HappenedNamed     Happening = "named"      // By named the room Name
+	HappenedTimer     Happening = "timer"      // By set the timers to Expire and Burn
+	HappenedKeyChange Happening = "key-change" // Who came back with other keys
+	HappenedOther     Happening = "other"      // Text says what
+)
+
+// NoticeView is what happened in a room, for screens that say it in a language
+// of their own.
+type NoticeView struct {
+	What   Happening `json:"what"`
+	By     string    `json:"by,omitempty"` // user id
+	ByName string    `json:"byName,omitempty"`
+	Who    []string  `json:"who,omitempty"`      // user ids
+	Names  []string  `json:"whoNames,omitempty"` // in the same order
+	Expire int       `json:"expire,omitempty"`   // seconds
+	Burn   int       `json:"burn,omitempty"`     // seconds
+	Name   string    `json:"name,omitempty"`
 }
 
 // ReactionView is one emoji under a message and who put it there.
@@ -117,23 +207,99 @@ type SafetyView struct {
 	User   string `json:"user"`
 	Name   string `json:"name"`
 	Number string `json:"number"`
+	QR     string `json:"qr"` // text to show as a QR code, for checkSafety on the other's device
 	Trust  Trust  `json:"trust"`
 }
 
 // Event tells a screen what changed. Fields that are not set did not change.
 type Event struct {
-	Message *MessageView `json:"message,omitempty"` // new, or changed: same id
-	Gone    *GoneEvent   `json:"gone,omitempty"`    // a message expired or burned
-	Room    *RoomView    `json:"room,omitempty"`    // new, or changed
-	Me      *Me          `json:"me,omitempty"`      // a device was added or removed, or the name changed
-	Online  *bool        `json:"online,omitempty"`  // the stream is up, or down
-	Problem string       `json:"problem,omitempty"` // something a person should know
+	Message    *MessageView    `json:"message,omitempty"`    // new, or changed: same id
+	Gone       *GoneEvent      `json:"gone,omitempty"`       // a message expired or burned
+	Room       *RoomView       `json:"room,omitempty"`       // new, or changed
+	Me         *Me             `json:"me,omitempty"`         // a device was added or removed, or the name changed
+	Online     *bool           `json:"online,omitempty"`     // the stream is up, or down
+	Connection *ConnectionView `json:"connection,omitempty"` // the same in more words, and what waits
+	Typing     *TypingEvent    `json:"typing,omitempty"`     // somebody is writing
+	Settings   *Settings       `json:"settings,omitempty"`   // another device of this person's changed them
+	State      *DoorView       `json:"state,omitempty"`      // the door opened or closed
+	Link       *LinkEvent      `json:"link,omitempty"`       // the code that a new device shows while it waits
+	Problem    string          `json:"problem,omitempty"`    // something a person should know
 }
 
-// GoneEvent names a message that is no longer here.
+// GoneEvent names a message that is no longer here. Replies to it come as
+// messages anew, without what they quoted.
 type GoneEvent struct {
 	Room string `json:"room"`
 	ID   string `json:"id"`
+}
+
+// TypingEvent says that somebody writes in a room, until a time unless another
+// event or their message comes first.
+type TypingEvent struct {
+	Room  string `json:"room"`
+	User  string `json:"user"`
+	Until int    `json:"until"`
+}
+
+// Reach says whether a device has its server.
+type Reach string
+
+const (
+	ReachOnline     Reach = "online"     // the stream is up
+	ReachConnecting Reach = "connecting" // it is being opened
+	ReachOffline    Reach = "offline"    // that failed, and will be tried again
+)
+
+// ConnectionView is how this device stands to its server.
+type ConnectionView struct {
+	State  Reach `json:"state"`
+	Queued int   `json:"queued"` // messages that wait to be sent
+	Behind int   `json:"behind"` // entries that the server has and this device has not taken in
+}
+
+// Phase is how far a door is from having a client behind it.
+type Phase string
+
+const (
+	PhaseNew        Phase = "new"        // nothing is stored here: join, link or recover
+	PhaseUnfinished Phase = "unfinished" // one of these was begun and is to be done again
+	PhaseLocked     Phase = "locked"     // unlock
+	PhaseOpen       Phase = "open"       // every call works
+)
+
+// DoorView is how a door stands, and what it belongs to.
+type DoorView struct {
+	State Phase `json:"state"`
+	// Passkey says how to ask for the passkey that opens what is stored here, if
+	// there is one.
+	Passkey    *PasskeyView `json:"passkey,omitempty"`
+	Passphrase bool         `json:"passphrase,omitempty"` // a passphrase opens it
+	Persistent bool         `json:"persistent"`           // what is stored survives the program
+	Version    string       `json:"version"`
+	Build      string       `json:"build"` // hash of what runs
+	Kind       string       `json:"kind"`  // browser or native
+}
+
+// PasskeyView is what an authenticator is asked with, in base64url.
+type PasskeyView struct {
+	Credential string `json:"credential"`
+	Salt       string `json:"salt"` // for the PRF extension
+}
+
+// LinkEvent is the code that a new device shows, for one that is in already to
+// approve it.
+type LinkEvent struct {
+	Code    string `json:"code"`
+	Expires int    `json:"expires"`
+}
+
+// Settings are a person's choices. Receipts and Typing are the same on all of
+// their devices.
+type Settings struct {
+	Receipts bool `json:"receipts"` // tell senders what came and what was read, and see the same of others
+	Typing   bool `json:"typing"`   // tell others while one writes, and see the same of them
+	Previews bool `json:"previews"` // show content in notifications
+	IdleLock int  `json:"idleLock"` // seconds without a touch after which a screen locks; 0 for never
 }
 
 // Draft is a message to send.
@@ -144,4 +310,7 @@ type Draft struct {
 	// shorter or these are 0.
 	Expire int `json:"expire,omitempty"`
 	Burn   int `json:"burn,omitempty"`
+	// Nonce makes a repeat safe: the same nonce in the same room gives the first
+	// message again for a day. At most 128 bytes.
+	Nonce string `json:"nonce,omitempty"`
 }

@@ -6,6 +6,7 @@ const (
 	TypePlain    = "text/plain;charset=utf-8"
 	TypeRoom     = "application/vnd.sconce.room+cbor"
 	TypeSelf     = "application/vnd.sconce.self+cbor"
+	TypeReport   = "application/vnd.sconce.report+cbor"
 )
 
 // Text returns a message with a fresh salt. The source is Markdown and travels

@@ -7,7 +7,8 @@ import (
 )
 
 // Note is something that one of my devices tells the others: a [ReadMark], a
-// [BurnStart], a [Verified], or an [UnknownNote] from a newer program. Notes may
+// [BurnStart], a [Verified], a [Preference], a [Choice], or an [UnknownNote] from
+// a newer program. Notes may
 // arrive in any order and more than once; each says how to merge it.
 //
 // Notes count only when they come from the self-group. Anyone can send the same
@@ -41,6 +42,31 @@ type Verified struct {
 	Withdrawn bool
 }
 
+// Preference says how I want a room listed, and of what in it to be told. The
+// later At wins; of two at the same At, the one whose encoding is greater.
+type Preference struct {
+	Room   [16]byte
+	At     uint64 // milliseconds since 1970
+	Pinned bool
+	Notify Notify
+}
+
+// Notify says of what in a room I want to be told.
+type Notify uint8
+
+const (
+	NotifyAll Notify = iota
+	NotifyMentions
+	NotifyNone
+)
+
+// Choice says what my devices tell other people. It merges as [Preference] does.
+type Choice struct {
+	At       uint64 // milliseconds since 1970
+	Receipts bool
+	Typing   bool
+}
+
 // UnknownNote is a note of a kind that this program does not know. It keeps its
 // bytes.
 type UnknownNote struct {
@@ -50,9 +76,11 @@ type UnknownNote struct {
 
 // A kind's fields never change. A note that needs others is a new kind.
 const (
-	kindReadMark  = 1
-	kindBurnStart = 2
-	kindVerified  = 3
+	kindReadMark   = 1
+	kindBurnStart  = 2
+	kindVerified   = 3
+	kindPreference = 4
+	kindChoice     = 5
 )
 
 // selfVersion is the first byte of encoded notes.
@@ -65,11 +93,17 @@ const maxNoteDepth = 4
 func (ReadMark) kind() uint64      { return kindReadMark }
 func (BurnStart) kind() uint64     { return kindBurnStart }
 func (Verified) kind() uint64      { return kindVerified }
+func (Preference) kind() uint64    { return kindPreference }
+func (Choice) kind() uint64        { return kindChoice }
 func (n UnknownNote) kind() uint64 { return n.Kind }
 
 func (n ReadMark) items() []any  { return []any{n.kind(), n.Room, n.Seq} }
 func (n BurnStart) items() []any { return []any{n.kind(), n.Room, n.Message, n.At} }
 func (n Verified) items() []any  { return []any{n.kind(), n.User, n.Head, n.At, n.Withdrawn} }
+func (n Preference) items() []any {
+	return []any{n.kind(), n.Room, n.At, n.Pinned, uint64(n.Notify)}
+}
+func (n Choice) items() []any    { return []any{n.kind(), n.At, n.Receipts, n.Typing} }
 func (UnknownNote) items() []any { return nil }
 
 // EncodeNotes returns the one encoding of the notes, and refuses what
@@ -162,6 +196,19 @@ func readNote(raw cbor.RawMessage) (Note, error) {
 		l.fixed("head", n.Head[:])
 		n.At = l.uint("time", maxMillis)
 		n.Withdrawn = l.bool("withdrawn")
+		note = n
+	case kindPreference:
+		var n Preference
+		l.fixed("room", n.Room[:])
+		n.At = l.uint("time", maxMillis)
+		n.Pinned = l.bool("pinned")
+		n.Notify = Notify(l.uint("notify", uint64(NotifyNone)))
+		note = n
+	case kindChoice:
+		var n Choice
+		n.At = l.uint("time", maxMillis)
+		n.Receipts = l.bool("receipts")
+		n.Typing = l.bool("typing")
 		note = n
 	default:
 		return UnknownNote{Kind: kind, Raw: raw}, l.err

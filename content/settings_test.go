@@ -109,15 +109,19 @@ func drawNote(t *rapid.T) Note {
 	copy(user[:], drawBytes(t, "user", 32))
 	copy(head[:], drawBytes(t, "head", 32))
 	at := rapid.Uint64Range(0, maxMillis).Draw(t, "at")
-	switch rapid.IntRange(0, 3).Draw(t, "kind") {
+	switch rapid.IntRange(0, 5).Draw(t, "kind") {
 	case 0:
 		return ReadMark{room, rapid.Uint64().Draw(t, "seq")}
 	case 1:
 		return BurnStart{room, ID{hashSHA256, user[0]}, at}
 	case 2:
 		return Verified{user, head, at, rapid.Bool().Draw(t, "withdrawn")}
+	case 3:
+		return Preference{room, at, rapid.Bool().Draw(t, "pinned"), Notify(rapid.IntRange(0, int(NotifyNone)).Draw(t, "notify"))}
+	case 4:
+		return Choice{at, rapid.Bool().Draw(t, "receipts"), rapid.Bool().Draw(t, "typing")}
 	}
-	kind := rapid.Uint64Min(kindVerified+1).Draw(t, "unknown")
+	kind := rapid.Uint64Min(kindChoice+1).Draw(t, "unknown")
 	return UnknownNote{kind, cborItem([]any{kind, drawValue(t, 2)})}
 }
 
@@ -195,6 +199,55 @@ func FuzzDecodeNotes(f *testing.F) {
 		}
 		if again, err := EncodeNotes(notes); err != nil || !bytes.Equal(again, data) {
 			t.Fatalf("another encoding: %x, %v; want %x", again, err, data)
+		}
+	})
+}
+
+func TestReportsRoundTripAndNothingElseIsOne(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := Report{Delivered: rapid.Uint64().Draw(t, "delivered")}
+		want.Read = rapid.Uint64Range(0, want.Delivered).Draw(t, "read")
+		m, err := Reports(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := m.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Decode(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := again.View(); v.Kind != KindReport || *v.Report != want {
+			t.Fatalf("got %+v; want %+v", v, want)
+		}
+	})
+	if _, err := Reports(Report{Delivered: 1, Read: 2}); !errors.Is(err, ErrMalformed) {
+		t.Errorf("read before it was delivered: %v", err)
+	}
+	for name, raw := range map[string][]byte{
+		"nothing": nil, "version only": {reportVersion}, "read before delivered": append([]byte{reportVersion}, cborItem([]any{1, 2})...),
+		"one place": append([]byte{reportVersion}, cborItem([]any{1})...), "three": append([]byte{reportVersion}, cborItem([]any{3, 2, 1})...),
+	} {
+		if r, err := DecodeReport(raw); err == nil {
+			t.Errorf("%s: decoded %+v", name, r)
+		}
+	}
+	if _, err := DecodeReport([]byte{reportVersion + 1}); !errors.Is(err, ErrVersion) {
+		t.Errorf("later version: %v", err)
+	}
+}
+
+func FuzzReport(f *testing.F) {
+	f.Add(append([]byte{reportVersion}, cborItem([]any{2, 1})...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := DecodeReport(b)
+		if err != nil {
+			return
+		}
+		if again, err := r.encode(); err != nil || !bytes.Equal(again, b) {
+			t.Fatalf("%x decoded to %+v, which encodes to %x, %v", b, r, again, err)
 		}
 	})
 }

@@ -18,6 +18,7 @@ const (
 	KindUnreact     Kind = "unreact"
 	KindRoomState   Kind = "roomState"
 	KindSelf        Kind = "self"
+	KindReport      Kind = "report"
 	KindUnsupported Kind = "unsupported"
 )
 
@@ -58,6 +59,8 @@ type View struct {
 	Room *RoomState // of KindRoomState; unproven, see [DecodeRoomState]
 	Self []Note     // of KindSelf; void outside the self-group, see [Note]
 
+	Report *Report // of KindReport
+
 	// Unsupported is a sentence about what is not shown. It is set for
 	// KindUnsupported, and for others when a part of the message is left out.
 	Unsupported string
@@ -89,7 +92,7 @@ func turnsAround(s string) bool {
 	})
 }
 
-// settings handles our own two payloads, which are whole messages by
+// settings handles our own payloads, which are whole messages by
 // themselves and never a part of one.
 func (m *Message) settings() View {
 	s, ok := m.Body.Payload.(Single)
@@ -105,6 +108,9 @@ func (m *Message) settings() View {
 	case TypeSelf:
 		v.Kind = KindSelf
 		v.Self, err = DecodeNotes(s.Data)
+	case TypeReport:
+		v.Kind = KindReport
+		v.Report, err = DecodeReport(s.Data)
 	}
 	if err != nil {
 		return unsupported(ID{}, "settings that this version cannot read")

@@ -38,7 +38,7 @@ func parseAddress(s string) (Address, error) {
 	}
 	base, fragment, ok := strings.Cut(s, "#")
 	if !ok {
-		return Address{}, errors.New("incomplete: nothing after a #")
+		return Address{}, errors.New("it has no #, and with it all that follows is missing")
 	}
 	server, ok := strings.CutSuffix(base, "/")
 	if !ok {

@@ -46,12 +46,12 @@ func decodeCode(prefix, s string, data []byte) error {
 	}
 	for i := range prefix {
 		if crockford[symbols[i]] != prefix[i] {
-			return fmt.Errorf("does not start with %s", prefix)
+			return fmt.Errorf("it does not begin with %s", prefix)
 		}
 	}
 	symbols = symbols[len(prefix):]
 	if polymod(prefix, symbols) != bech32mConstant {
-		return errors.New("checksum is wrong: a character was mistyped")
+		return errors.New("a character was mistyped: the checksum is wrong")
 	}
 	return fromSymbols(data, symbols[:len(symbols)-checksumSymbols])
 }
@@ -72,15 +72,15 @@ func readSymbols(s string, want int) ([]byte, error) {
 		}
 		i := strings.IndexRune(crockford, r)
 		if i < 0 {
-			return nil, errors.New("holds a character that no code has")
+			return nil, errors.New("it holds a character that no code has")
 		}
 		if len(symbols) == want {
-			return nil, fmt.Errorf("more than %d characters", want)
+			return nil, fmt.Errorf("too long: it has %d characters, dashes and spaces not counted", want)
 		}
 		symbols = append(symbols, byte(i))
 	}
 	if len(symbols) < want {
-		return nil, fmt.Errorf("%d characters instead of %d", len(symbols), want)
+		return nil, fmt.Errorf("too short: %d of %d characters, dashes and spaces not counted", len(symbols), want)
 	}
 	return symbols, nil
 }

@@ -81,7 +81,7 @@ func parseInvite(s string) (Invite, error) {
 	}
 	address, fragment, ok := strings.Cut(s, "#")
 	if !ok {
-		return Invite{}, errors.New("incomplete: nothing after a #")
+		return Invite{}, errors.New("it has no #, and with it all that follows is missing")
 	}
 	server, ok := strings.CutSuffix(address, "/")
 	if !ok {

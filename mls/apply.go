@@ -23,6 +23,7 @@ type transition struct {
 	joiners   []joiner
 	psks      []PreSharedKeyID
 	view      *CommitView
+	now       time.Time // for the application's Authority
 
 	fresh   map[LeafIndex]bool // leaves this commit puts into the tree
 	exclude map[LeafIndex]bool // leaves it adds: its path is not encrypted to them
@@ -312,9 +313,15 @@ func (t *transition) notePathLeaf() error {
 		change.Old = nil
 		t.view.CommitterLeaf = leaf
 		t.view.Added = append(t.view.Added, change)
+		if err := t.checkCommitter(); err != nil {
+			return err
+		}
 		return t.tree.checkCredentialTypes()
 	}
 	t.view.Updated = append(t.view.Updated, change)
+	if err := t.checkCommitter(); err != nil {
+		return err
+	}
 	if change.Old.Credential.Type == leaf.Credential.Type && slices.Equal(change.Old.Capabilities.Credentials, leaf.Capabilities.Credentials) {
 		return nil
 	}

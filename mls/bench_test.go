@@ -130,7 +130,7 @@ func BenchmarkPrimitives(b *testing.B) {
 		}
 		context, message := make([]byte, 180), [][]byte{make([]byte, 400)}
 		secret := s.randomSecret()
-		signature, err := key(message)
+		signature, err := key(nil, message)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -140,7 +140,7 @@ func BenchmarkPrimitives(b *testing.B) {
 		}{
 			{"check-key", func() bool { return s.checkPublicKey(public) == nil }},
 			{"seal", func() bool { _, err := s.encryptWithLabel(public, context, secret); return err == nil }},
-			{"sign", func() bool { _, err := key(message); return err == nil }},
+			{"sign", func() bool { _, err := key(nil, message); return err == nil }},
 			{"verify", func() bool { return s.sig.verify(verifyKey, message, signature) }},
 		} {
 			b.Run(fmt.Sprintf("%#04x/%s", uint16(id), c.name), func(b *testing.B) {
@@ -294,7 +294,7 @@ func benchSave(b *testing.B, g *benchGroup) {
 	c.Drain()
 	var size int
 	for b.Loop() {
-		if _, _, _, err := c.messages.next(c.own, ratchetFor(ContentApplication)); err != nil {
+		if err := spend(c.messages, c.own, applicationRatchet); err != nil {
 			b.Fatal(err)
 		}
 		size = 0

@@ -2,7 +2,6 @@ package mls
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 )
 
@@ -11,10 +10,10 @@ import (
 // lengths in their shortest form, nothing left over.
 
 var (
-	errTruncated  = errors.New("mls: input ends early")
-	errTrailing   = errors.New("mls: bytes left over")
-	errLength     = errors.New("mls: vector length is not in its shortest form")
-	errLengthBits = errors.New("mls: vector length uses a reserved prefix")
+	errTruncated  = invalid("2.1", "input ends early")
+	errTrailing   = invalid("2.1", "bytes left over")
+	errLength     = invalid("2.1.2", "vector length is not in its shortest form")
+	errLengthBits = invalid("2.1.2", "vector length uses a reserved prefix")
 )
 
 // reader consumes one encoded value. The first error sticks and every later
@@ -119,7 +118,7 @@ func (r *reader) optional() bool {
 	case 1:
 		return r.err == nil
 	}
-	r.fail(errors.New("mls: presence octet is neither 0 nor 1"))
+	r.fail(invalid("2.1.1", "presence octet is neither 0 nor 1"))
 	return false
 }
 

@@ -2,6 +2,8 @@ package mls
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 )
@@ -18,11 +20,15 @@ type CommitOptions struct {
 	InlineTree        bool // put the ratchet tree into the Welcome
 }
 
+func (CommitOptions) Format(f fmt.State, verb rune) { hidden{}.Format(f, verb) }
+func (CommitOptions) LogValue() slog.Value          { return hidden{}.LogValue() }
+
 // Commit makes a commit of every pending proposal that can be in it, and of
 // the given ones (RFC 9420, Section 12.4.1). The group stays as it is: store
 // [StagedCommit.Bytes], send [StagedCommit.Message], and when the delivery
 // service has accepted it, [Group.Merge]. now is checked against the lifetimes
-// of those who are added.
+// of those who are added. With [Config.EncryptHandshakes] a commit spends one of
+// the group's message keys: what [Group.Drain] gives must be stored too.
 func (g *Group) Commit(o CommitOptions, now time.Time) (*StagedCommit, error) {
 	if err := g.usable(); err != nil {
 		return nil, err
@@ -44,6 +50,7 @@ func (g *Group) Commit(o CommitOptions, now time.Time) (*StagedCommit, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.now = now
 	psk, err := g.pskSecret(t.psks)
 	if err != nil {
 		return nil, err
@@ -59,6 +66,9 @@ func (g *Group) Commit(o CommitOptions, now time.Time) (*StagedCommit, error) {
 		rotates:    o.Signer != nil,
 		data:       o.AuthenticatedData,
 		inlineTree: o.InlineTree,
+	}
+	if p.cfg.EncryptHandshakes {
+		m.encrypt = g.protect
 	}
 	if o.ForcePath || o.Signer != nil || l.pathRequired() {
 		m.template = &LeafNode{SignatureKey: signer.Public, Credential: signer.Credential, Capabilities: leaf.Capabilities, Extensions: leaf.Extensions}
@@ -113,6 +123,7 @@ func (g *Group) choose(inline []Proposal, leaf *LeafNode, now time.Time) (*propo
 
 // commitMaker makes a commit of a transition: a member's or a joiner's.
 type commitMaker struct {
+	hidden
 	*transition
 	template   *LeafNode    // of the committer's new leaf; nil for a commit without a path
 	signer     Signer       // the new leaf's
@@ -123,12 +134,17 @@ type commitMaker struct {
 	init, psk  Secret
 	data       []byte
 	inlineTree bool
+	encrypt    func(*authenticatedContent) (*privateMessage, error) // nil for a public message
 
 	path   *newPath
 	joiner Secret
 }
 
 func (m *commitMaker) make() (*StagedCommit, error) {
+	defer m.erase()
+	if err := m.from.checkSafeAAD(m.data); err != nil {
+		return nil, err
+	}
 	m.view.AuthenticatedData = m.data
 	if err := m.makePath(); err != nil {
 		return nil, err
@@ -143,24 +159,45 @@ func (m *commitMaker) make() (*StagedCommit, error) {
 	if err != nil {
 		return nil, err
 	}
-	st := m.stage(ac)
+	st := m.stage(ac, m.transition.now)
 	st.member = m.nextEpoch(st.encoded)
 	ac.auth.confirmationTag = st.member.epoch.confirmationTag(m.from.s, st.ctx.ConfirmedTranscriptHash)
 	st.confirm(ac.auth.confirmationTag)
-	pm := protectPublic(m.from.s, ac, m.membership, m.from.encoded)
-	st.message = marshal(&Message{Format: FormatPublicMessage, public: pm})
+	if err := m.frame(st, ac); err != nil {
+		return nil, err
+	}
 	if len(m.joiners) > 0 {
 		if st.welcome, err = m.welcome(st); err != nil {
 			return nil, err
 		}
 	}
+	return st, nil
+}
+
+// erase overwrites what only making the commit took.
+func (m *commitMaker) erase() {
 	m.joiner.erase()
 	m.psk.erase()
 	if m.path != nil {
 		m.path.erase()
 		m.path.commitSecret.erase()
 	}
-	return st, nil
+}
+
+// frame puts the commit into the message that goes over the wire.
+func (m *commitMaker) frame(st *StagedCommit, ac *authenticatedContent) error {
+	if m.encrypt == nil {
+		pm := protectPublic(m.from.s, ac, m.membership, m.from.encoded)
+		st.message = marshal(&Message{Format: FormatPublicMessage, public: pm})
+		return nil
+	}
+	pm, err := m.encrypt(ac)
+	if err != nil {
+		return err
+	}
+	st.message = marshal(&Message{Format: FormatPrivateMessage, private: pm})
+	st.sealed = marshal(ac)
+	return nil
 }
 
 func (m *commitMaker) makePath() (err error) {
@@ -201,7 +238,11 @@ func (m *commitMaker) content() (*authenticatedContent, error) {
 			return nil, err
 		}
 	}
-	ac := &authenticatedContent{format: FormatPublicMessage, content: &framedContent{
+	format := FormatPublicMessage
+	if m.encrypt != nil {
+		format = FormatPrivateMessage
+	}
+	ac := &authenticatedContent{format: format, content: &framedContent{
 		groupID:           m.ctx.GroupID,
 		epoch:             m.from.ctx.Epoch,
 		sender:            m.list.committer,
@@ -235,7 +276,7 @@ func (m *commitMaker) welcome(st *StagedCommit) (*welcome, error) {
 	if m.inlineTree {
 		tree = m.tree
 	}
-	gi, err := st.member.groupInfo(s, st.ctx, st.confirmationTag, tree, false)
+	gi, err := st.member.groupInfo(m.from, st.ctx, st.confirmationTag, tree, false)
 	if err != nil {
 		return nil, err
 	}
@@ -244,7 +285,7 @@ func (m *commitMaker) welcome(st *StagedCommit) (*welcome, error) {
 	secret.erase()
 	defer key.erase()
 	w := &welcome{suite: s.id, secrets: make([]encryptedGroupSecrets, len(m.joiners))}
-	if w.encryptedGroupInfo, err = s.seal(key, nonce, nil, marshal(gi)); err != nil {
+	if w.encryptedGroupInfo, err = s.seal(nil, key, nonce, nil, marshal(gi)); err != nil {
 		return nil, err
 	}
 	context := encryptContext("Welcome", w.encryptedGroupInfo)

@@ -12,7 +12,7 @@ type ExternalOptions struct {
 	Capabilities      Capabilities // the zero value means [DefaultCapabilities]
 	LeafExtensions    Extensions
 	Resync            *LeafIndex // this client's former leaf, to be removed
-	Proposals         []Proposal // AppDataUpdate and PreSharedKey
+	Proposals         []Proposal // AppDataUpdate, AppEphemeral and PreSharedKey
 	Pending           [][]byte   // the SelfRemove messages of the epoch, all of which must go in
 	AuthenticatedData []byte
 }
@@ -43,11 +43,11 @@ func readJoinState(r *reader) *joinState {
 // JoinExternal makes a commit by which this client joins a group without being
 // added (RFC 9420, Section 12.4.3.2). tree is nil when the GroupInfo holds it.
 // Store [StagedCommit.Bytes], send [StagedCommit.Message], and when the
-// delivery service has accepted it, [StagedCommit.Group] is the group. No rule
-// depends on the time yet.
-func JoinExternal(cfg Config, gi *GroupInfo, tree []byte, signer Signer, o ExternalOptions, _ time.Time) (*StagedCommit, error) {
+// delivery service has accepted it, [StagedCommit.Group] is the group. now is
+// for the application's [Authority] alone.
+func JoinExternal(cfg Config, gi *GroupInfo, tree []byte, signer Signer, o ExternalOptions, now time.Time) (*StagedCommit, error) {
 	j := &joinState{info: gi, tree: tree, pending: o.Pending}
-	if err := j.open(cfg); err != nil {
+	if err := j.open(cfg, now); err != nil {
 		return nil, err
 	}
 	s := j.public.s
@@ -69,6 +69,9 @@ func JoinExternal(cfg Config, gi *GroupInfo, tree []byte, signer Signer, o Exter
 		Capabilities: o.Capabilities.orDefault(),
 		Extensions:   o.LeafExtensions,
 	}
+	if !cfg.NoGREASE {
+		template.Capabilities = template.Capabilities.withGREASE()
+	}
 	l, err := j.choose(&ExternalInit{KEMOutput: kemOutput}, template, o)
 	if err != nil {
 		return nil, err
@@ -77,6 +80,7 @@ func JoinExternal(cfg Config, gi *GroupInfo, tree []byte, signer Signer, o Exter
 	if err != nil {
 		return nil, err
 	}
+	t.now = now
 	psk, err := lookUpPSKs(s, t.psks, cfg.psk)
 	if err != nil {
 		return nil, err
@@ -100,8 +104,8 @@ func JoinExternal(cfg Config, gi *GroupInfo, tree []byte, signer Signer, o Exter
 }
 
 // open checks the GroupInfo, the tree, and the proposals that are pending.
-func (j *joinState) open(cfg Config) (err error) {
-	if j.public, err = NewPublicGroup(cfg, j.info, j.tree, noTime); err != nil {
+func (j *joinState) open(cfg Config, now time.Time) (err error) {
+	if j.public, err = NewPublicGroup(cfg, j.info, j.tree, now); err != nil {
 		return err
 	}
 	for _, b := range j.pending {
@@ -166,14 +170,14 @@ func ParseStagedJoin(cfg Config, b []byte) (*StagedCommit, error) {
 	var j *joinState
 	var s *suite
 	rec, err := parse(b, "staged join", func(r *reader) stagedRecord {
-		readStagedKind(r, stagedJoin)
+		version, _ := readStagedKind(r, stagedJoin)
 		j = readJoinState(r)
 		var err error
 		if s, err = j.info.Context.CipherSuite.suite(); err != nil {
 			r.fail(err)
 			return stagedRecord{}
 		}
-		return readStagedRecord(r, s)
+		return readStagedRecord(r, s, version)
 	})
 	if err != nil {
 		return nil, err
@@ -181,7 +185,7 @@ func ParseStagedJoin(cfg Config, b []byte) (*StagedCommit, error) {
 	if len(j.tree) == 0 {
 		j.tree = nil
 	}
-	if err := j.open(cfg); err != nil {
+	if err := j.open(cfg, noTime); err != nil {
 		return nil, err
 	}
 	st, err := j.public.restage(rec)

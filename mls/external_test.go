@@ -16,7 +16,7 @@ func TestExternalSendersMaySendOnlySomeProposals(t *testing.T) {
 		if err := ac.sign(r.server.s, r.external, nil); err != nil {
 			t.Fatal(err)
 		}
-		r.refused(marshal(&Message{Format: FormatPublicMessage, public: protectPublic(r.server.s, ac, nil, nil)}), "12.1.8", "external sender")
+		r.refused(marshal(&Message{Format: FormatPublicMessage, public: protectPublic(r.server.s, ac, nil, nil)}), "12.1.8", "from an external sender")
 	}
 	r.propose(r.externalProposal(&AppDataUpdate{Component: testComponent, Update: []byte("by the server")}))
 	r.commit(r.clients[2], CommitOptions{})
@@ -73,13 +73,13 @@ func TestInvalidExternalCommitsAreRefused(t *testing.T) {
 		{"no external init", ExternalOptions{}, func(*room) func(*framedContent, *Secret) {
 			return func(c *framedContent, _ *Secret) { c.commit.proposals = nil }
 		}, "12.2", "without external init"},
-		{"two external inits", ExternalOptions{}, func(*room) func(*framedContent, *Secret) { return add(inline(&ExternalInit{})...) }, "12.2", "more than one"},
-		{"two removes", ExternalOptions{Resync: &leaf}, func(*room) func(*framedContent, *Secret) { return add(inline(&Remove{Removed: 1})...) }, "12.2", "more than one"},
-		{"an add", ExternalOptions{}, func(r *room) func(*framedContent, *Secret) { return add(inline(&Add{r.newClient().kp})...) }, "12.2", "proposal type 1"},
+		{"two external inits", ExternalOptions{}, func(*room) func(*framedContent, *Secret) { return add(inline(&ExternalInit{})...) }, "12.2", "external commit with more than one"},
+		{"two removes", ExternalOptions{Resync: &leaf}, func(*room) func(*framedContent, *Secret) { return add(inline(&Remove{Removed: 1})...) }, "12.2", "external commit with more than one"},
+		{"an add", ExternalOptions{}, func(r *room) func(*framedContent, *Secret) { return add(inline(&Add{r.newClient().kp})...) }, "12.2", "external commit with proposal type 1"},
 		{"group context extensions", ExternalOptions{}, func(*room) func(*framedContent, *Secret) {
 			return add(inline(&GroupContextExtensions{})...)
-		}, "12.2", "proposal type 7"},
-		{"reinit", ExternalOptions{}, func(*room) func(*framedContent, *Secret) { return add(inline(&ReInit{Version: 1})...) }, "12.2", "proposal type 5"},
+		}, "12.2", "external commit with proposal type 7"},
+		{"reinit", ExternalOptions{}, func(*room) func(*framedContent, *Secret) { return add(inline(&ReInit{Version: 1})...) }, "12.2", "external commit with proposal type 5"},
 		{"a remove by reference", ExternalOptions{}, func(r *room) func(*framedContent, *Secret) {
 			r.propose(r.clients[0].Propose(&Remove{Removed: 1}, nil))
 			return add(r.pendingRefs()...)
@@ -104,7 +104,7 @@ func TestInvalidExternalCommitsAreRefused(t *testing.T) {
 					r.t.Fatal(err)
 				}
 			}
-		}, "7.3", "signature key"},
+		}, "7.3", "update path has the signature key"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

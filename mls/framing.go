@@ -1,6 +1,9 @@
 package mls
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // WireFormat says what an MLSMessage carries (RFC 9420, Section 17.2).
 type WireFormat uint16
@@ -48,7 +51,7 @@ func readSender(r *reader) Sender {
 		s.Index = r.u32()
 	case SenderNewMemberProposal, SenderNewMemberCommit:
 	default:
-		r.fail(fmt.Errorf("mls: unknown sender type %d", s.Type))
+		r.fail(invalid("6", "unknown sender type %d", s.Type))
 	}
 	return s
 }
@@ -101,7 +104,7 @@ func (c *framedContent) readBody(r *reader) {
 	case ContentCommit:
 		c.commit = readCommit(r)
 	default:
-		r.fail(fmt.Errorf("mls: unknown content type %d", c.contentType))
+		r.fail(invalid("6", "unknown content type %d", c.contentType))
 	}
 }
 
@@ -189,14 +192,19 @@ func (a *authenticatedContent) proposalRef(s *suite) []byte {
 	return s.refHash("MLS 1.0 Proposal Reference", marshal(a))
 }
 
-// tbs is FramedContentTBS (RFC 9420, Section 6.1), in pieces. ctx is the encoded
-// GroupContext of the message's epoch; a sender from outside the group does not
-// sign it. It is taken encoded, so that an epoch encodes it once.
-func (a *authenticatedContent) tbs(ctx []byte) [][]byte {
-	pieces := make([][]byte, 0, 4) // one more for tbm
-	head := appendU16(make([]byte, 0, 4), versionMLS10)
-	pieces = append(pieces, appendU16(head, uint16(a.format)), a.content.bytes())
-	switch a.content.sender.Type {
+// tbs is FramedContentTBS (RFC 9420, Section 6.1), in pieces, in a workspace.
+// ctx is the encoded GroupContext of the message's epoch; a sender from outside
+// the group does not sign it. It is taken encoded, so that an epoch encodes it
+// once.
+func (c *framedContent) tbs(w *workspace, format WireFormat, ctx []byte) [][]byte {
+	content := c.encoded
+	if content == nil {
+		w.content = c.appendTo(slices.Grow(w.content[:0], c.sizeHint()))
+		content = w.content
+	}
+	head := appendU16(appendU16(w.head[:0], versionMLS10), uint16(format))
+	pieces := append(w.pieces[:0], head, content)
+	switch c.sender.Type {
 	case SenderMember, SenderNewMemberCommit:
 		pieces = append(pieces, ctx)
 	}
@@ -211,13 +219,29 @@ func (a *authenticatedContent) sign(s *suite, private Secret, ctx []byte) error 
 	return a.signWith(k, ctx)
 }
 
-func (a *authenticatedContent) signWith(k signingKey, ctx []byte) (err error) {
-	a.auth.signature, err = k.signWithLabel("FramedContentTBS", a.tbs(ctx)...)
+func (a *authenticatedContent) signWith(k signingKey, ctx []byte) error {
+	w := getWorkspace()
+	defer w.release()
+	return a.signInto(nil, w, k, ctx)
+}
+
+// signInto appends the signature to out.
+func (a *authenticatedContent) signInto(out []byte, w *workspace, k signingKey, ctx []byte) (err error) {
+	a.auth.signature, err = k.sign(out, signContent(w, framedContentLabel, a.content.tbs(w, a.format, ctx)))
 	return err
 }
 
+const framedContentLabel = "FramedContentTBS"
+
 func (a *authenticatedContent) verify(s *suite, public []byte, ctx []byte) error {
-	if !s.verifyWithLabel(public, "FramedContentTBS", a.auth.signature, a.tbs(ctx)...) {
+	return a.content.verify(s, a.format, a.auth.signature, public, ctx)
+}
+
+// verify verifies the signature over content in a message of this format.
+func (c *framedContent) verify(s *suite, format WireFormat, signature, public, ctx []byte) error {
+	w := getWorkspace()
+	defer w.release()
+	if !s.sig.verify(public, signContent(w, framedContentLabel, c.tbs(w, format, ctx)), signature) {
 		return invalid("6.1", "message signature does not verify")
 	}
 	return nil
@@ -262,7 +286,7 @@ func readPrivateMessage(r *reader) *privateMessage {
 	m := &privateMessage{groupID: r.vec(), epoch: r.u64(), contentType: ContentType(r.u8()),
 		authenticatedData: r.vec(), encryptedSenderData: r.vec(), ciphertext: r.vec()}
 	if m.contentType < ContentApplication || m.contentType > ContentCommit {
-		r.fail(fmt.Errorf("mls: unknown content type %d", m.contentType))
+		r.fail(invalid("6.3", "unknown content type %d", m.contentType))
 	}
 	return m
 }
@@ -272,12 +296,16 @@ func (m *privateMessage) sizeHint() int {
 }
 
 func (m *privateMessage) appendTo(b []byte) []byte {
-	b = appendVec(b, m.groupID)
-	b = appendU64(b, m.epoch)
-	b = append(b, byte(m.contentType))
-	b = appendVec(b, m.authenticatedData)
+	b = m.appendAAD(b) // which is how the message begins
 	b = appendVec(b, m.encryptedSenderData)
 	return appendVec(b, m.ciphertext)
+}
+
+// appendHead appends an MLSMessage up to the encrypted sender data.
+func (m *privateMessage) appendHead(b []byte) []byte {
+	b = appendU16(b, versionMLS10)
+	b = appendU16(b, uint16(FormatPrivateMessage))
+	return m.appendAAD(b)
 }
 
 // Message is an MLSMessage (RFC 9420, Section 6): parsed, not verified.
@@ -294,9 +322,10 @@ type Message struct {
 
 // ParseMessage reads one MLSMessage and nothing after it. The message keeps b.
 func ParseMessage(b []byte) (*Message, error) {
-	m, err := parse(b, "MLS message", readMessage)
-	if err != nil {
-		return nil, err
+	r := reader{b: b} // not through parse: this is done for each message
+	m := readMessage(&r)
+	if err := r.done(); err != nil {
+		return nil, fmt.Errorf("parsing MLS message: %w", err)
 	}
 	m.size = len(b)
 	return m, nil
@@ -304,7 +333,7 @@ func ParseMessage(b []byte) (*Message, error) {
 
 func readMessage(r *reader) *Message {
 	if v := r.u16(); r.err == nil && v != versionMLS10 {
-		r.fail(fmt.Errorf("mls: unknown protocol version %d", v))
+		r.fail(invalid("6", "unknown protocol version %d", v))
 	}
 	m := &Message{Format: WireFormat(r.u16())}
 	if r.err != nil {
@@ -322,7 +351,7 @@ func readMessage(r *reader) *Message {
 	case FormatKeyPackage:
 		m.keyPackage = readKeyPackage(r)
 	default:
-		r.fail(fmt.Errorf("mls: unknown wire format %d", m.Format))
+		r.fail(invalid("6", "unknown wire format %d", m.Format))
 	}
 	return m
 }

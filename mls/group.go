@@ -18,15 +18,20 @@ type Group struct {
 	messages   *secretTree
 	resumption []resumption      // of the last epochs, the latest last
 	updates    map[string]Secret // private keys of own pending Updates, by public key
+	sent       sentProposals     // own encrypted proposals of the epoch
+	exporter   *exporterTree
+	past       []*pastEpoch // the latest last
 	removed    bool
 
 	unsavedMember bool
 	deleted       []record // of secret trees that are over
+	pastRecords   []Record // that past epochs came or went
 }
 
 // resumption is the resumption PSK of an epoch that is over
 // (RFC 9420, Section 8.6).
 type resumption struct {
+	hidden
 	epoch uint64
 	psk   Secret
 }
@@ -46,9 +51,13 @@ func Create(cfg Config, groupID []byte, suite CipherSuite, signer Signer, caps C
 	if err := checkGroupExtensions(ext); err != nil {
 		return nil, err
 	}
+	if err := cfg.checkSenders(nil, ext, noTime); err != nil {
+		return nil, err
+	}
 	leaf, private, err := newKeyPackageLeaf(s, signer, KeyPackageOptions{
 		Lifetime:     Lifetime{NotAfter: 1<<64 - 1}, // nobody adds the creator
 		Capabilities: caps,
+		NoGREASE:     cfg.NoGREASE,
 	})
 	if err != nil {
 		return nil, err
@@ -57,7 +66,8 @@ func Create(cfg Config, groupID []byte, suite CipherSuite, signer Signer, caps C
 	if err != nil {
 		return nil, err
 	}
-	if err := demands.check(leaf); err != nil {
+	// RFC 9420, Section 13.5: one's own capabilities are compared without GREASE.
+	if err := demands.check(&LeafNode{Capabilities: caps.orDefault()}); err != nil {
 		return nil, err
 	}
 	t := newTree(leaf)
@@ -72,7 +82,8 @@ func Create(cfg Config, groupID []byte, suite CipherSuite, signer Signer, caps C
 	return newGroup(p, m), nil
 }
 
-// newGroup starts the epoch's secret tree, which takes the encryption secret.
+// newGroup starts the epoch's secret tree and exporter tree, which take their
+// roots from the epoch's secrets.
 func newGroup(p *PublicGroup, m member) *Group {
 	g := &Group{public: p, member: m, unsavedMember: true}
 	g.startMessages()
@@ -81,7 +92,8 @@ func newGroup(p *PublicGroup, m member) *Group {
 
 func (g *Group) startMessages() {
 	g.messages = newSecretTree(g.public.s, g.epoch.encryption, g.public.tree.width())
-	g.epoch.encryption = nil
+	g.exporter = newExporterTree(g.public.s, g.epoch.applicationExport, g.exporter)
+	g.epoch.encryption, g.epoch.applicationExport = nil, nil
 }
 
 // Context is what the members of the present epoch agree on.
@@ -141,7 +153,7 @@ func (g *Group) GroupInfo(includeTree bool) (*GroupInfo, error) {
 	if includeTree {
 		tree = g.public.tree
 	}
-	return g.groupInfo(g.public.s, g.public.ctx, g.public.confirmationTag, tree, true)
+	return g.groupInfo(g.public, g.public.ctx, g.public.confirmationTag, tree, true)
 }
 
 func (g *Group) usable() error {
@@ -163,28 +175,43 @@ func (g *Group) Encrypt(authenticatedData, plaintext []byte) ([]byte, error) {
 	if g.public.pending.len() > 0 {
 		return nil, ErrPendingProposals
 	}
-	p := g.public
-	ac := g.frame(ContentApplication, FormatPrivateMessage, authenticatedData)
-	ac.content.application = plaintext
-	if err := g.sign(ac); err != nil {
+	if err := g.public.checkSafeAAD(authenticatedData); err != nil {
 		return nil, err
 	}
-	m, err := protectPrivate(p.s, ac, g.messages, g.epoch.senderData, p.cfg.Padding)
+	k, err := g.signingKey()
 	if err != nil {
 		return nil, err
 	}
-	return marshal(&Message{Format: FormatPrivateMessage, private: m}), nil
+	p := g.public
+	ac := g.frame(ContentApplication, FormatPrivateMessage, authenticatedData)
+	ac.content.application = plaintext
+	w := getWorkspace()
+	defer w.release()
+	if err := ac.signInto(w.signature[:0], w, k, p.encoded); err != nil {
+		return nil, err
+	}
+	return sealPrivate(p.s, ac, g.messages, g.epoch.senderData, p.cfg.zeros())
 }
 
-// sign signs content for the present epoch. Reading an Ed25519 key costs as
-// much as signing with it, hence once.
-func (g *Group) sign(ac *authenticatedContent) (err error) {
-	if g.signing == nil {
-		if g.signing, err = g.public.s.sig.signingKey(g.signer); err != nil {
-			return err
-		}
+// sign signs content for the present epoch.
+func (g *Group) sign(ac *authenticatedContent) error {
+	if err := g.public.checkSafeAAD(ac.content.authenticatedData); err != nil {
+		return err
 	}
-	return ac.signWith(g.signing, g.public.encoded)
+	k, err := g.signingKey()
+	if err != nil {
+		return err
+	}
+	return ac.signWith(k, g.public.encoded)
+}
+
+// signingKey reads the member's signature key. Reading an Ed25519 key costs as
+// much as signing with it, hence once.
+func (g *Group) signingKey() (k signingKey, err error) {
+	if g.signing == nil {
+		g.signing, err = g.public.s.sig.signingKey(g.signer)
+	}
+	return g.signing, err
 }
 
 func (g *Group) frame(content ContentType, format WireFormat, authenticatedData []byte) *authenticatedContent {
@@ -197,9 +224,11 @@ func (g *Group) frame(content ContentType, format WireFormat, authenticatedData 
 	}}
 }
 
-// Propose makes a public message of one proposal. An [Update] without a leaf
-// gets a fresh one. The proposal is pending only once it has come back through
-// [Group.Process], in the order that the delivery service gave it.
+// Propose makes a message of one proposal: public, or private where
+// [Config.EncryptHandshakes] asks for it, but for a [SelfRemove], which joiners
+// must be able to read. An [Update] without a leaf gets a fresh one. The
+// proposal is pending only once it has come back through [Group.Process], in
+// the order that the delivery service gave it.
 func (g *Group) Propose(q Proposal, authenticatedData []byte) ([]byte, error) {
 	if err := g.usable(); err != nil {
 		return nil, err
@@ -212,7 +241,11 @@ func (g *Group) Propose(q Proposal, authenticatedData []byte) ([]byte, error) {
 		}
 		q = fresh
 	}
-	ac := g.frame(ContentProposal, FormatPublicMessage, authenticatedData)
+	format := FormatPublicMessage
+	if p.cfg.EncryptHandshakes && q.Type() != ProposalSelfRemove {
+		format = FormatPrivateMessage
+	}
+	ac := g.frame(ContentProposal, format, authenticatedData)
 	ac.content.proposal = q
 	v, err := p.viewOf(ac)
 	if err != nil {
@@ -227,7 +260,29 @@ func (g *Group) Propose(q Proposal, authenticatedData []byte) ([]byte, error) {
 	if err := g.sign(ac); err != nil {
 		return nil, err
 	}
-	return marshal(&Message{Format: FormatPublicMessage, public: protectPublic(p.s, ac, g.epoch.membership, p.encoded)}), nil
+	if format == FormatPublicMessage {
+		return marshal(&Message{Format: format, public: protectPublic(p.s, ac, g.epoch.membership, p.encoded)}), nil
+	}
+	m, err := g.protect(ac)
+	if err != nil {
+		return nil, err
+	}
+	g.sent.add(m, ac)
+	g.unsavedMember = true
+	return marshal(&Message{Format: format, private: m}), nil
+}
+
+// protect encrypts this member's signed content.
+func (g *Group) protect(ac *authenticatedContent) (*privateMessage, error) {
+	return protectPrivate(g.public.s, ac, g.messages, g.epoch.senderData, g.public.cfg.zeros())
+}
+
+// zeros gives how many octets of padding go after content of n octets.
+func (c *Config) zeros() func(n int) int {
+	if c.Padding == nil {
+		return nil
+	}
+	return func(n int) int { return c.Padding(n) - n }
 }
 
 // freshUpdate makes a leaf with a new encryption key and keeps the private key

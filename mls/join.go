@@ -11,9 +11,9 @@ import (
 // secrets are those of the KeyPackage by which this client was added; tree is
 // nil when the Welcome holds it. That the group's id is new to this client,
 // and that its members are who they claim to be, is for the caller to check.
-// Once the group is stored the caller must erase secrets.Init. No rule of
-// joining depends on the time yet.
-func Join(cfg Config, m *Message, kp *KeyPackage, secrets *KeyPackageSecrets, tree []byte, _ time.Time) (*Group, error) {
+// Once the group is stored the caller must erase secrets.Init. now is for the
+// application's [Authority] alone.
+func Join(cfg Config, m *Message, kp *KeyPackage, secrets *KeyPackageSecrets, tree []byte, now time.Time) (*Group, error) {
 	if m.welcome == nil {
 		return nil, errors.New("mls: message is not a welcome")
 	}
@@ -42,7 +42,7 @@ func Join(cfg Config, m *Message, kp *KeyPackage, secrets *KeyPackageSecrets, tr
 	if gi.Context.CipherSuite != s.id {
 		return nil, invalid("12.4.3.1", "group info and key package have different cipher suites")
 	}
-	p, err := NewPublicGroup(cfg, gi, tree, noTime)
+	p, err := NewPublicGroup(cfg, gi, tree, now)
 	if err != nil {
 		return nil, err
 	}
@@ -52,11 +52,16 @@ func Join(cfg Config, m *Message, kp *KeyPackage, secrets *KeyPackageSecrets, tr
 	}
 	mine.epoch = s.epochFromJoiner(gs.joiner, psk, p.encoded)
 	if err := mine.epoch.checkConfirmationTag(s, gi.Context.ConfirmedTranscriptHash, gi.ConfirmationTag); err != nil {
+		mine.signer.erase()
+		mine.erase()
 		return nil, err
 	}
 	g := newGroup(p, *mine)
 	if link != nil {
-		return g, g.checkSuccession(*link)
+		if err := g.checkLink(*link); err != nil {
+			g.end()
+			return nil, err
+		}
 	}
 	return g, nil
 }
@@ -113,7 +118,7 @@ func (w *welcome) groupInfo(s *suite, joiner, psk Secret) (*GroupInfo, error) {
 	key, nonce := s.welcomeKeyNonce(secret)
 	secret.erase()
 	defer key.erase()
-	plaintext, err := s.open(key, nonce, nil, w.encryptedGroupInfo)
+	plaintext, err := s.open(nil, key, nonce, nil, w.encryptedGroupInfo)
 	if err != nil {
 		return nil, err
 	}
@@ -154,8 +159,8 @@ func checkKeyPair(s *suite, secrets *KeyPackageSecrets, leaf *LeafNode) error {
 	return Signer{Public: leaf.SignatureKey, Private: secrets.Signature}.check(s)
 }
 
-// checkSuccession is the end of RFC 9420, Section 12.4.3.1.
-func (g *Group) checkSuccession(old PreSharedKeyID) error {
+// checkLink is the end of RFC 9420, Section 12.4.3.1.
+func (g *Group) checkLink(old PreSharedKeyID) error {
 	if g.public.ctx.Epoch != 1 {
 		return invalid("12.4.3.1", "welcome for reinit or branch to epoch %d", g.public.ctx.Epoch)
 	}

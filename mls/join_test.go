@@ -101,7 +101,7 @@ func (i *invitation) sealedWelcome(t *testing.T, change func(gs *groupSecrets, g
 		t.Fatal(err)
 	}
 	key, nonce := s.welcomeKeyNonce(s.welcomeSecret(gs.joiner, psk))
-	sealed, err := s.seal(key, nonce, nil, marshal(gi))
+	sealed, err := s.seal(nil, key, nonce, nil, marshal(gi))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,40 +121,43 @@ func TestWelcomesFromALyingMemberAreRefused(t *testing.T) {
 	branch := func(nonce byte) PreSharedKeyID {
 		return PreSharedKeyID{Type: PSKResumption, Usage: ResumptionBranch, GroupID: []byte("old"), Nonce: bytes.Repeat([]byte{nonce}, 32)}
 	}
-	lies := map[string]func(gs *groupSecrets, gi *GroupInfo){
-		"another confirmation tag": func(_ *groupSecrets, gi *GroupInfo) { gi.ConfirmationTag = make([]byte, 32) },
-		"another transcript":       func(_ *groupSecrets, gi *GroupInfo) { gi.Context.ConfirmedTranscriptHash = make([]byte, 32) },
-		"another epoch":            func(_ *groupSecrets, gi *GroupInfo) { gi.Context.Epoch++ },
-		"another suite":            func(_ *groupSecrets, gi *GroupInfo) { gi.Context.CipherSuite = X25519ChaCha20 },
-		"another version":          func(_ *groupSecrets, gi *GroupInfo) { gi.Context.Version = 2 },
-		"another signer":           func(_ *groupSecrets, gi *GroupInfo) { gi.Signer = 1 },
-		"a blank signer":           func(_ *groupSecrets, gi *GroupInfo) { gi.Signer = 40 },
-		"an extension that nobody supports": func(_ *groupSecrets, gi *GroupInfo) {
+	lies := []struct {
+		name, section, rule string
+		lie                 func(gs *groupSecrets, gi *GroupInfo)
+	}{
+		{"another confirmation tag", "6.1", "confirmation tag", func(_ *groupSecrets, gi *GroupInfo) { gi.ConfirmationTag = make([]byte, 32) }},
+		{"another transcript", "6.1", "confirmation tag", func(_ *groupSecrets, gi *GroupInfo) { gi.Context.ConfirmedTranscriptHash = make([]byte, 32) }},
+		{"another epoch", "6.1", "confirmation tag", func(_ *groupSecrets, gi *GroupInfo) { gi.Context.Epoch++ }},
+		{"another suite", "12.4.3.1", "group info and key package", func(_ *groupSecrets, gi *GroupInfo) { gi.Context.CipherSuite = X25519ChaCha20 }},
+		{"another version", "8.1", "group is of protocol version", func(_ *groupSecrets, gi *GroupInfo) { gi.Context.Version = 2 }},
+		{"another signer", "12.4.3", "group info signature", func(_ *groupSecrets, gi *GroupInfo) { gi.Signer = 1 }},
+		{"a blank signer", "12.4.3.1", "group info is signed by leaf 40", func(_ *groupSecrets, gi *GroupInfo) { gi.Signer = 40 }},
+		{"an extension that nobody supports", "13.4", "does not support the group's extension", func(_ *groupSecrets, gi *GroupInfo) {
 			gi.Context.Extensions = append(gi.Context.Extensions, Extension{Type: 0xF000})
-		},
-		"another path secret": func(gs *groupSecrets, _ *GroupInfo) { gs.pathSecret = make(Secret, 32) },
-		"a short path secret": func(gs *groupSecrets, _ *GroupInfo) { gs.pathSecret = make(Secret, 31) },
-		"an unknown PSK": func(gs *groupSecrets, _ *GroupInfo) {
-			gs.psks = []PreSharedKeyID{{Type: PSKExternal, Nonce: make([]byte, 32)}}
-		},
-		"a PSK with a bad nonce": func(gs *groupSecrets, _ *GroupInfo) { gs.psks = []PreSharedKeyID{{Type: PSKExternal}} },
-		"two branches":           func(gs *groupSecrets, _ *GroupInfo) { gs.psks = []PreSharedKeyID{branch(1), branch(2)} },
-		"a branch in a late epoch": func(gs *groupSecrets, _ *GroupInfo) {
-			gs.psks = []PreSharedKeyID{branch(1)}
-		},
+		}},
+		{"another path secret", "7.5", "does not give the public key", func(gs *groupSecrets, _ *GroupInfo) { gs.pathSecret = make(Secret, 32) }},
+		{"a short path secret", "7.4", "path secret has", func(gs *groupSecrets, _ *GroupInfo) { gs.pathSecret = make(Secret, 31) }},
+		{"a PSK with a bad nonce", "12.1.4", "psk_nonce has", func(gs *groupSecrets, _ *GroupInfo) { gs.psks = []PreSharedKeyID{{Type: PSKExternal}} }},
+		{"two branches", "12.4.3.1", "welcome with more than one PSK", func(gs *groupSecrets, _ *GroupInfo) { gs.psks = []PreSharedKeyID{branch(1), branch(2)} }},
 	}
-	for name, lie := range lies {
-		t.Run(name, func(t *testing.T) {
+	for _, test := range lies {
+		t.Run(test.name, func(t *testing.T) {
 			i := invite(t)
 			// Of the PSKs, those of old groups are known to this client.
 			i.cfg.PSK = func(id PreSharedKeyID) (Secret, bool) { return Secret("psk"), id.Type == PSKResumption }
 			i.cfg.Successor = func(PreSharedKeyID, *Group) error { return nil }
-			if _, err := Join(i.cfg, i.sealedWelcome(t, lie), i.kp, i.secrets, i.tree, now); err == nil {
-				t.Error("joined")
-			}
+			_, err := Join(i.cfg, i.sealedWelcome(t, test.lie), i.kp, i.secrets, i.tree, now)
+			wantRefusal(t, err, test.section, test.rule)
 		})
 	}
 	i := invite(t)
+	unknown := i.sealedWelcome(t, func(gs *groupSecrets, _ *GroupInfo) {
+		gs.psks = []PreSharedKeyID{{Type: PSKExternal, Nonce: make([]byte, 32)}}
+	})
+	_, err := Join(i.cfg, unknown, i.kp, i.secrets, i.tree, now)
+	if _, ok := errors.AsType[*UnknownPSKError](err); !ok {
+		t.Errorf("a PSK that is not known: %v", err)
+	}
 	if _, err := Join(i.cfg, i.sealedWelcome(t, func(*groupSecrets, *GroupInfo) {}), i.kp, i.secrets, i.tree, now); err != nil {
 		t.Errorf("without a lie: %v", err)
 	}
@@ -178,10 +181,10 @@ func TestInvalidUpdatesAreRefused(t *testing.T) {
 		ac.content.proposal = u
 		return r.sealForged(c, ac)
 	}
-	r.refused(update(true, func(l *LeafNode) { l.Source = LeafFromCommit }), "7.3", "source")
+	r.refused(update(true, func(l *LeafNode) { l.Source = LeafFromCommit }), "7.3", "leaf node of an update has source")
 	r.refused(update(true, func(l *LeafNode) { l.EncryptionKey = r.server.Member(c.Own()).EncryptionKey }), "7.3", "keeps the encryption key")
-	r.refused(update(false, func(l *LeafNode) { l.Extensions = Extensions{{Type: 1}} }), "7.3", "signature")
-	r.refused(update(true, func(l *LeafNode) { l.EncryptionKey = []byte("x") }), "7.3", "encryption key")
+	r.refused(update(false, func(l *LeafNode) { l.Extensions = Extensions{{Type: 1}} }), "7.3", "leaf node signature")
+	r.refused(update(true, func(l *LeafNode) { l.EncryptionKey = []byte("x") }), "7.3", "encryption key is not a key")
 	r.refused(update(true, func(l *LeafNode) { l.Capabilities.Credentials = nil }), "7.2", "credential")
 }
 

@@ -3,6 +3,7 @@ package mls
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 )
 
@@ -17,6 +18,9 @@ type Signer struct {
 	Public     []byte
 	Private    Secret
 }
+
+func (Signer) Format(f fmt.State, verb rune) { hidden{}.Format(f, verb) }
+func (Signer) LogValue() slog.Value          { return hidden{}.LogValue() }
 
 // check makes sure that the halves belong together, so that a mix-up shows
 // before anything is sent.
@@ -37,11 +41,16 @@ type KeyPackageOptions struct {
 	Capabilities   Capabilities // the zero value means [DefaultCapabilities]
 	LeafExtensions Extensions
 	Extensions     Extensions
+	LastResort     bool // it may be used more than once, when all others are gone
+	NoGREASE       bool // leave out the meaningless values that keep others tolerant
 }
 
 // KeyPackageSecrets are the private keys of a KeyPackage. Init must be erased
 // once a Welcome used it.
 type KeyPackageSecrets struct{ Init, Encryption, Signature Secret }
+
+func (KeyPackageSecrets) Format(f fmt.State, verb rune) { hidden{}.Format(f, verb) }
+func (KeyPackageSecrets) LogValue() slog.Value          { return hidden{}.LogValue() }
 
 const keyPackageSecretsVersion = 1
 
@@ -67,7 +76,7 @@ func DefaultCapabilities() Capabilities {
 		Versions:     []uint16{versionMLS10},
 		CipherSuites: Suites(),
 		Extensions:   []ExtensionType{ExtensionAppDataDictionary},
-		Proposals:    []ProposalType{ProposalAppDataUpdate, ProposalSelfRemove},
+		Proposals:    []ProposalType{ProposalAppDataUpdate, ProposalAppEphemeral, ProposalSelfRemove},
 		Credentials:  []CredentialType{CredentialBasic, CredentialDevice},
 	}
 }
@@ -98,6 +107,14 @@ func NewKeyPackage(suite CipherSuite, signer Signer, o KeyPackageOptions) (*KeyP
 		return nil, nil, err
 	}
 	kp := &KeyPackage{Version: versionMLS10, CipherSuite: suite, InitKey: initPublic, Leaf: leaf, Extensions: o.Extensions}
+	if o.LastResort {
+		if kp.Extensions, err = withLastResort(kp.Extensions); err != nil {
+			return nil, nil, err
+		}
+	}
+	if !o.NoGREASE {
+		kp.Extensions = kp.Extensions.withGREASE(leaf.Capabilities)
+	}
 	if err := kp.sign(s, signer.Private); err != nil {
 		return nil, nil, fmt.Errorf("signing key package: %w", err)
 	}
@@ -109,11 +126,15 @@ func newKeyPackageLeaf(s *suite, signer Signer, o KeyPackageOptions) (*LeafNode,
 	if err != nil {
 		return nil, nil, err
 	}
+	caps := o.Capabilities.orDefault()
+	if !o.NoGREASE {
+		caps = caps.withGREASE()
+	}
 	leaf := &LeafNode{
 		EncryptionKey: public,
 		SignatureKey:  signer.Public,
 		Credential:    signer.Credential,
-		Capabilities:  o.Capabilities.orDefault(),
+		Capabilities:  caps,
 		Source:        LeafFromKeyPackage,
 		Lifetime:      o.Lifetime,
 		Extensions:    o.LeafExtensions,

@@ -9,15 +9,19 @@ import (
 // joiner secret, the epoch secret and the commit secret are consumed in making
 // it and are not kept (RFC 9420, Section 9.2).
 type epochSecrets struct {
-	senderData    Secret
-	encryption    Secret // nil once the secret tree has taken it over
-	exporter      Secret
-	external      Secret
-	confirmation  Secret
-	membership    Secret
-	resumption    Secret
-	authenticator Secret
-	init          Secret
+	hidden
+	senderData Secret
+	encryption Secret // nil once the secret tree has taken it over
+	// applicationExport is of draft-ietf-mls-extensions; nil once the exporter
+	// tree has taken it over.
+	applicationExport Secret
+	exporter          Secret
+	external          Secret
+	confirmation      Secret
+	membership        Secret
+	resumption        Secret
+	authenticator     Secret
+	init              Secret
 }
 
 // nextEpoch derives the epoch that a commit opens. ctx is the encoded
@@ -45,15 +49,17 @@ func (s *suite) epochFromJoiner(joiner, pskSecret Secret, ctx []byte) *epochSecr
 // the creator of a group chooses (RFC 9420, Section 11).
 func (s *suite) epochFromSecret(epoch Secret) *epochSecrets {
 	return &epochSecrets{
-		senderData:    s.deriveSecret(epoch, "sender data"),
-		encryption:    s.deriveSecret(epoch, "encryption"),
-		exporter:      s.deriveSecret(epoch, "exporter"),
-		external:      s.deriveSecret(epoch, "external"),
-		confirmation:  s.deriveSecret(epoch, "confirm"),
-		membership:    s.deriveSecret(epoch, "membership"),
-		resumption:    s.deriveSecret(epoch, "resumption"),
-		authenticator: s.deriveSecret(epoch, "authentication"),
-		init:          s.deriveSecret(epoch, "init"),
+		senderData: s.deriveSecret(epoch, "sender data"),
+		encryption: s.deriveSecret(epoch, "encryption"),
+
+		applicationExport: s.deriveSecret(epoch, "application_export"),
+		exporter:          s.deriveSecret(epoch, "exporter"),
+		external:          s.deriveSecret(epoch, "external"),
+		confirmation:      s.deriveSecret(epoch, "confirm"),
+		membership:        s.deriveSecret(epoch, "membership"),
+		resumption:        s.deriveSecret(epoch, "resumption"),
+		authenticator:     s.deriveSecret(epoch, "authentication"),
+		init:              s.deriveSecret(epoch, "init"),
 	}
 }
 
@@ -167,7 +173,7 @@ func parseEpochSecrets(s *suite, b []byte) (*epochSecrets, error) {
 
 // erase overwrites everything the epoch holds.
 func (e *epochSecrets) erase() {
-	for _, secret := range append(e.kept(), &e.encryption) {
+	for _, secret := range append(e.kept(), &e.encryption, &e.applicationExport) {
 		secret.erase()
 		*secret = nil
 	}

@@ -2,7 +2,6 @@ package mls
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -133,7 +132,7 @@ func readLeafNode(r *reader) *LeafNode {
 	case LeafFromCommit:
 		l.ParentHash = r.vec()
 	default:
-		r.fail(fmt.Errorf("mls: unknown leaf node source %d", l.Source))
+		r.fail(invalid("7.2", "unknown leaf node source %d", l.Source))
 	}
 	l.Extensions = readExtensions(r)
 	l.Signature = r.vec()
@@ -281,9 +280,9 @@ func (k *KeyPackage) Verify(now time.Time) error {
 func (k *KeyPackage) verify(s *suite) error {
 	switch {
 	case k.Version != versionMLS10:
-		return invalid("10.1", "key package is for protocol version %d", k.Version)
+		return invalid("10.1", "key package has protocol version %d", k.Version)
 	case k.CipherSuite != s.id:
-		return invalid("10.1", "key package is for %v", k.CipherSuite)
+		return invalid("10.1", "key package is for the suite %v", k.CipherSuite)
 	case k.Leaf.Source != LeafFromKeyPackage:
 		return invalid("10.1", "leaf node of a key package has source %d", k.Leaf.Source)
 	case slices.Equal(k.InitKey, k.Leaf.EncryptionKey):
@@ -297,6 +296,11 @@ func (k *KeyPackage) verify(s *suite) error {
 	}
 	if !s.verifyWithLabel(k.Leaf.SignatureKey, "KeyPackageTBS", k.Signature, k.tbs()) {
 		return invalid("10.1", "key package signature does not verify")
+	}
+	for _, e := range k.Extensions {
+		if !e.Type.isDefault() && !slices.Contains(k.Leaf.Capabilities.Extensions, e.Type) {
+			return invalid("10", "key package has extension %d, which its leaf does not list", e.Type)
+		}
 	}
 	return nil
 }

@@ -45,14 +45,12 @@ func ownVectorPath(suite CipherSuite) string {
 }
 
 func TestOwnVectors(t *testing.T) {
-	for _, suite := range []CipherSuite{MLKEM768P256AES256, X25519AES128} {
-		t.Run(fmt.Sprintf("0x%04X", uint16(suite)), func(t *testing.T) {
-			if *update {
-				writeOwnVector(t, suite)
-			}
-			checkOwnVector(t, readOwnVector(t, suite))
-		})
-	}
+	everySuite(t, func(t *testing.T, suite CipherSuite) {
+		if *update {
+			writeOwnVector(t, suite)
+		}
+		checkOwnVector(t, readOwnVector(t, suite))
+	})
 }
 
 func checkOwnVector(t *testing.T, v *ownVector) {

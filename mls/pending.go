@@ -2,6 +2,7 @@ package mls
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"iter"
 )
@@ -75,4 +76,50 @@ func (s *pendingSet) all() iter.Seq[*ProposalView] {
 			}
 		}
 	}
+}
+
+// sentProposals are this member's own encrypted proposals of an epoch. Their
+// message keys are gone, so that they could not be read when they come back.
+type sentProposals []sentProposal
+
+type sentProposal struct {
+	digest  [sha256.Size]byte // of the PrivateMessage
+	encoded []byte            // AuthenticatedContent
+}
+
+func (s *sentProposals) add(m *privateMessage, ac *authenticatedContent) {
+	if len(*s) == maxPending {
+		*s = (*s)[1:] // more could not be pending anyway
+	}
+	*s = append(*s, sentProposal{sha256.Sum256(marshal(m)), marshal(ac)})
+}
+
+// find gives the content of a message that this member sent, nil of others.
+func (s sentProposals) find(m *privateMessage) *authenticatedContent {
+	if len(s) == 0 {
+		return nil
+	}
+	digest := sha256.Sum256(marshal(m))
+	for _, p := range s {
+		if p.digest != digest {
+			continue
+		}
+		ac, err := parse(p.encoded, "sent proposal", readAuthenticatedContent)
+		if err != nil || ac.content.contentType != ContentProposal {
+			return nil // a damaged record
+		}
+		return ac
+	}
+	return nil
+}
+
+func (p sentProposal) appendTo(b []byte) []byte {
+	return appendVec(append(b, p.digest[:]...), p.encoded)
+}
+
+func readSentProposal(r *reader) sentProposal {
+	var p sentProposal
+	copy(p.digest[:], r.fixed(len(p.digest)))
+	p.encoded = r.vec()
+	return p
 }

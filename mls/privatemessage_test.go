@@ -103,12 +103,14 @@ func (e *testEnd) sealed(c ContentType, sd senderData, plaintext []byte) []byte 
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	nonce := bytes.Clone(k.nonce)
-	sd.guard(nonce)
-	if m.ciphertext, err = e.s.seal(k.key, nonce, m.aad(), plaintext); err != nil {
+	defer k.discard()
+	w := getWorkspace()
+	defer w.release()
+	if m.ciphertext, err = k.seal(e.s, w, m, sd.reuseGuard, bytes.Clone(plaintext)); err != nil {
 		e.t.Fatal(err)
 	}
-	if m.encryptedSenderData, err = sd.seal(e.s, m, e.senderData); err != nil {
+	m.encryptedSenderData = make([]byte, sealedSenderDataSize)
+	if err := sd.seal(e.s, w, m, e.senderData); err != nil {
 		e.t.Fatal(err)
 	}
 	return marshal(&Message{Format: FormatPrivateMessage, private: m})
@@ -119,9 +121,7 @@ func TestPaddingMustBeZero(t *testing.T) {
 	content := appendVec(appendVec(nil, []byte("data")), make([]byte, 64))
 	for _, padding := range [][]byte{{1}, {0, 0, 1}, {0x80, 0}} {
 		_, err := e.tryReceive(e.sealed(ContentApplication, senderData{leaf: 1}, append(bytes.Clone(content), padding...)))
-		if !isInvalid(err, "6.3.1") {
-			t.Errorf("padding %x: got %v", padding, err)
-		}
+		wantRefusal(t, err, "6.3.1", "padding is not all zero")
 	}
 }
 
@@ -160,8 +160,8 @@ func TestAbsurdPaddingIsRefused(t *testing.T) {
 			t.Errorf("padding of %d was made", n)
 		}
 	}
-	if generation, _, _, err := e.sending.next(1, applicationRatchet); err != nil || generation != 0 {
-		t.Errorf("refused messages spent keys: next generation is %d, error %v", generation, err)
+	if k, err := e.sending.next(1, applicationRatchet); err != nil || k.generation != 0 {
+		t.Errorf("refused messages spent keys: next is %+v, error %v", k, err)
 	}
 }
 

@@ -18,6 +18,10 @@ func (g *Group) Process(m *Message, now time.Time) (Event, error) {
 	if g.removed {
 		return nil, ErrRemoved
 	}
+	g.forgetPast(now)
+	if p := g.pastOf(m); p != nil {
+		return g.processPast(p, m.private)
+	}
 	if err := g.public.checkAddress(m); err != nil {
 		return nil, err
 	}
@@ -44,36 +48,59 @@ func (g *Group) processPrivate(m *privateMessage, now time.Time) (Event, error) 
 		return nil, err
 	}
 	if sd.leaf == g.own {
+		if ac := g.sent.find(m); ac != nil {
+			return g.processHandshake(ac, now)
+		}
 		return nil, ErrOwnMessage
 	}
 	if g.public.tree.leaf(sd.leaf) == nil {
 		return nil, invalid("6.3.2", "message from leaf %d, which is blank", sd.leaf)
 	}
-	ac, consume, err := m.open(g.public.s, g.messages, sd)
+	plaintext, k, err := m.decrypt(g.public.s, g.messages, sd)
+	if err != nil {
+		return nil, err
+	}
+	defer k.discard() // which does nothing to a key that was consumed
+	if m.contentType == ContentApplication {
+		return event(g.processApplication(m, sd, plaintext, k))
+	}
+	ac, err := m.parseContent(plaintext, sd.leaf)
 	if err != nil {
 		return nil, err
 	}
 	if err := g.public.authenticate(ac); err != nil {
 		return nil, err
 	}
-	if ac.content.contentType == ContentApplication {
-		consume()
-		return &ApplicationMessage{
-			Sender:            sd.leaf,
-			Epoch:             m.epoch,
-			Generation:        sd.generation,
-			Data:              ac.content.application,
-			AuthenticatedData: m.authenticatedData,
-		}, nil
-	}
 	e, err := g.processHandshake(ac, now)
 	if err != nil {
 		return nil, err
 	}
 	if _, ok := e.(*ProposalReceived); ok {
-		consume() // a commit's key goes with its epoch
+		k.consume() // a commit's key goes with its epoch
 	}
 	return e, nil
+}
+
+// processApplication is apart because what it makes on the way can stay on the
+// stack: most of what a group processes is application data.
+func (g *Group) processApplication(m *privateMessage, sd senderData, plaintext []byte, k *messageKey) (*ApplicationMessage, error) {
+	var c framedContent
+	auth, err := m.readContent(&c, plaintext, sd.leaf)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.public.authenticateContent(&c, FormatPrivateMessage, auth.signature); err != nil {
+		return nil, err
+	}
+	k.consume()
+	return &ApplicationMessage{
+		Sender:            sd.leaf,
+		Credential:        g.public.tree.leaf(sd.leaf).Credential,
+		Epoch:             m.epoch,
+		Generation:        sd.generation,
+		Data:              c.application,
+		AuthenticatedData: m.authenticatedData,
+	}, nil
 }
 
 func (g *Group) processHandshake(ac *authenticatedContent, now time.Time) (Event, error) {
@@ -84,7 +111,7 @@ func (g *Group) processHandshake(ac *authenticatedContent, now time.Time) (Event
 	if err != nil {
 		return nil, err
 	}
-	return event(g.follow(t, ac))
+	return event(g.follow(t, ac, now))
 }
 
 // event makes sure that an error comes with no event, not with one that is a
@@ -98,10 +125,10 @@ func event[E Event](e E, err error) (Event, error) {
 
 // follow opens a received commit's secrets and checks that the committer has
 // the same epoch (RFC 9420, Section 12.4.2).
-func (g *Group) follow(t *transition, ac *authenticatedContent) (*StagedCommit, error) {
+func (g *Group) follow(t *transition, ac *authenticatedContent, now time.Time) (*StagedCommit, error) {
 	for _, r := range t.view.Removed {
 		if r.Leaf == g.own {
-			st := t.stage(ac).confirm(ac.auth.confirmationTag)
+			st := t.stage(ac, now).confirm(ac.auth.confirmationTag)
 			st.removed = true
 			return st, nil
 		}
@@ -111,19 +138,22 @@ func (g *Group) follow(t *transition, ac *authenticatedContent) (*StagedCommit, 
 	if err != nil {
 		return nil, unopened(err)
 	}
+	defer commitSecret.erase()
 	init, err := g.initSecret(t)
 	if err != nil {
+		secrets.erase()
 		return nil, unopened(err)
 	}
+	defer init.erase()
 	psk, err := g.pskSecret(t.psks)
 	if err != nil {
+		secrets.erase()
 		return nil, err
 	}
-	st := t.stage(ac)
+	defer psk.erase()
+	st := t.stage(ac, now)
 	joiner, epoch := s.nextEpoch(init, commitSecret, psk, st.encoded)
 	joiner.erase()
-	commitSecret.erase()
-	psk.erase()
 	if err := epoch.checkConfirmationTag(s, st.ctx.ConfirmedTranscriptHash, ac.auth.confirmationTag); err != nil {
 		epoch.erase()
 		secrets.erase()
@@ -160,8 +190,9 @@ func (g *Group) openPath(t *transition, path *updatePath) (Secret, *treeSecrets,
 	return t.tree.decryptPath(g.public.s, g.own, secrets, t.committer.leaf(), path, t.ctx.appendTo(nil), t.exclude)
 }
 
-// initSecret is the present epoch's, or for an external commit what its
-// joiner sent to the external key (RFC 9420, Section 8.3).
+// initSecret gives the present epoch's, or for an external commit what its
+// joiner sent to the external key (RFC 9420, Section 8.3), for the caller to
+// erase.
 func (g *Group) initSecret(t *transition) (Secret, error) {
 	for _, v := range t.list.items {
 		q, ok := v.Proposal.(*ExternalInit)
@@ -175,11 +206,11 @@ func (g *Group) initSecret(t *transition) (Secret, error) {
 		defer private.erase()
 		return g.public.s.externalInitReceiver(private, q.KEMOutput)
 	}
-	return g.epoch.init, nil
+	return slices.Clone(g.epoch.init), nil
 }
 
 // Merge goes on to the epoch that a staged commit opens, and erases everything
-// of the old one but its resumption PSK. A commit that removes this member
+// of the old one but its resumption PSK, and what [Config.PastEpochs] keeps. A commit that removes this member
 // ends the group for it: [Group.Removed].
 func (g *Group) Merge(s *StagedCommit) error {
 	if g.removed {
@@ -195,11 +226,12 @@ func (g *Group) Merge(s *StagedCommit) error {
 	if s.member == nil || s.member.own != g.own {
 		return errNotMember
 	}
-	g.resumption = append(g.resumption, resumption{g.public.ctx.Epoch, slices.Clone(g.epoch.resumption)})
+	g.resumption = append(g.resumption, resumption{epoch: g.public.ctx.Epoch, psk: slices.Clone(g.epoch.resumption)})
 	for len(g.resumption) > keptResumptions {
 		g.resumption[0].psk.erase()
 		g.resumption = slices.Delete(g.resumption, 0, 1)
 	}
+	g.keepPast(s.at)
 	g.eraseEpoch()
 	g.public.advance(s)
 	g.member = *s.member
@@ -210,7 +242,9 @@ func (g *Group) Merge(s *StagedCommit) error {
 
 // eraseEpoch erases what belongs to one epoch alone.
 func (g *Group) eraseEpoch() {
-	g.deleted = append(g.deleted, g.messages.deletion()...)
+	if g.messages != nil { // it was not kept
+		g.deleted = append(g.deleted, g.messages.deletion()...)
+	}
 	g.member.erase()
 	g.signer.erase()
 	g.signing = nil
@@ -218,11 +252,17 @@ func (g *Group) eraseEpoch() {
 		private.erase()
 	}
 	g.updates = nil
+	g.sent = nil
 }
 
 // end erases all secrets.
 func (g *Group) end() {
 	g.eraseEpoch()
+	g.exporter.erase()
+	for _, p := range g.past {
+		g.pastRecords = append(g.pastRecords, p.forget()...)
+	}
+	g.past = nil
 	for _, r := range g.resumption {
 		r.psk.erase()
 	}

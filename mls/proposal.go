@@ -1,7 +1,5 @@
 package mls
 
-import "fmt"
-
 // ProposalType names a kind of proposal (RFC 9420, Section 17.4, and
 // draft-ietf-mls-extensions).
 type ProposalType uint16
@@ -15,12 +13,14 @@ const (
 	ProposalExternalInit           ProposalType = 6
 	ProposalGroupContextExtensions ProposalType = 7
 	ProposalAppDataUpdate          ProposalType = 8
+	ProposalAppEphemeral           ProposalType = 9
 	ProposalSelfRemove             ProposalType = 10
 )
 
 // Proposal is a change to a group that a Commit may make (RFC 9420, Section 12.1):
 // one of [Add], [Update], [Remove], [PreSharedKey], [ReInit], [ExternalInit],
-// [GroupContextExtensions], [AppDataUpdate] and [SelfRemove].
+// [GroupContextExtensions], [AppDataUpdate], [AppEphemeral], [SelfRemove] and
+// [CustomProposal].
 type Proposal interface {
 	Type() ProposalType
 	appendTo([]byte) []byte // the body, without the type
@@ -54,8 +54,23 @@ type (
 		Removes   bool
 		Update    []byte
 	}
+	// AppEphemeral tells a component something that all members learn with the
+	// commit, and that changes no state of the group (draft-ietf-mls-extensions):
+	// see [EphemeralRules].
+	AppEphemeral struct {
+		Component ComponentID
+		Data      []byte
+	}
 	// SelfRemove removes its sender, by reference only (draft-ietf-mls-extensions).
 	SelfRemove struct{}
+	// CustomProposal is an application's own, of a type for private use
+	// (RFC 9420, Sections 13.2 and 17.4). Its body is one vector of octets. It
+	// changes nothing by itself, comes from members alone, and needs a path;
+	// [Rules] judge it, and without any it is refused.
+	CustomProposal struct {
+		Kind ProposalType // 0xF000 to 0xFFFF
+		Data []byte
+	}
 )
 
 func (*Add) Type() ProposalType                    { return ProposalAdd }
@@ -66,7 +81,9 @@ func (*ReInit) Type() ProposalType                 { return ProposalReInit }
 func (*ExternalInit) Type() ProposalType           { return ProposalExternalInit }
 func (*GroupContextExtensions) Type() ProposalType { return ProposalGroupContextExtensions }
 func (*AppDataUpdate) Type() ProposalType          { return ProposalAppDataUpdate }
+func (*AppEphemeral) Type() ProposalType           { return ProposalAppEphemeral }
 func (*SelfRemove) Type() ProposalType             { return ProposalSelfRemove }
+func (p *CustomProposal) Type() ProposalType       { return p.Kind }
 
 func (p *Add) appendTo(b []byte) []byte          { return p.KeyPackage.appendTo(b) }
 func (p *Update) appendTo(b []byte) []byte       { return p.Leaf.appendTo(b) }
@@ -87,7 +104,15 @@ func (p *AppDataUpdate) appendTo(b []byte) []byte {
 	}
 	return appendVec(append(b, 1), p.Update)
 }
-func (*SelfRemove) appendTo(b []byte) []byte { return b }
+func (p *AppEphemeral) appendTo(b []byte) []byte {
+	return appendVec(appendU16(b, uint16(p.Component)), p.Data)
+}
+func (*SelfRemove) appendTo(b []byte) []byte       { return b }
+func (p *CustomProposal) appendTo(b []byte) []byte { return appendVec(b, p.Data) }
+
+// isCustom reports whether the type is one for private use. The last of them
+// is a GREASE value, which no proposal has (RFC 9420, Section 13.5).
+func (t ProposalType) isCustom() bool { return t >= 0xF000 }
 
 func readProposal(r *reader) Proposal {
 	t := ProposalType(r.u16())
@@ -115,10 +140,15 @@ func readProposalBody(r *reader, t ProposalType) Proposal {
 		return &GroupContextExtensions{readExtensions(r)}
 	case ProposalAppDataUpdate:
 		return readAppDataUpdate(r)
+	case ProposalAppEphemeral:
+		return &AppEphemeral{Component: ComponentID(r.u16()), Data: r.vec()}
 	case ProposalSelfRemove:
 		return &SelfRemove{}
 	}
-	r.fail(fmt.Errorf("mls: unknown proposal type 0x%04x", uint16(t)))
+	if t.isCustom() {
+		return &CustomProposal{Kind: t, Data: r.vec()}
+	}
+	r.fail(invalid("12.1", "unknown proposal type 0x%04x", uint16(t)))
 	return nil
 }
 
@@ -130,7 +160,7 @@ func readAppDataUpdate(r *reader) *AppDataUpdate {
 	case 2:
 		p.Removes = true
 	default:
-		r.fail(fmt.Errorf("mls: unknown app data update operation %d", op))
+		r.fail(invalid("draft-ietf-mls-extensions AppDataUpdate", "unknown app data update operation %d", op))
 	}
 	return p
 }
@@ -152,7 +182,7 @@ func readProposalOrRef(r *reader) proposalOrRef {
 	case 2:
 		return proposalOrRef{ref: r.vec()}
 	default:
-		r.fail(fmt.Errorf("mls: unknown kind of proposal reference %d", t))
+		r.fail(invalid("12.4", "unknown kind of proposal reference %d", t))
 		return proposalOrRef{}
 	}
 }
@@ -245,8 +275,9 @@ type (
 )
 
 const (
-	PSKExternal   PSKType = 1
-	PSKResumption PSKType = 2
+	PSKExternal    PSKType = 1
+	PSKResumption  PSKType = 2
+	PSKApplication PSKType = 3 // draft-ietf-mls-extensions
 
 	ResumptionApplication ResumptionPSKUsage = 1
 	ResumptionReInit      ResumptionPSKUsage = 2
@@ -256,12 +287,13 @@ const (
 // PreSharedKeyID names a PSK and the nonce it is injected with
 // (RFC 9420, Section 8.4).
 type PreSharedKeyID struct {
-	Type    PSKType
-	ID      []byte             // external
-	Usage   ResumptionPSKUsage // resumption
-	GroupID []byte             // resumption
-	Epoch   uint64             // resumption
-	Nonce   []byte
+	Type      PSKType
+	ID        []byte             // external and application
+	Component ComponentID        // application
+	Usage     ResumptionPSKUsage // resumption
+	GroupID   []byte             // resumption
+	Epoch     uint64             // resumption
+	Nonce     []byte
 }
 
 func readPreSharedKeyID(r *reader) PreSharedKeyID {
@@ -273,8 +305,11 @@ func readPreSharedKeyID(r *reader) PreSharedKeyID {
 		p.Usage = ResumptionPSKUsage(r.u8())
 		p.GroupID = r.vec()
 		p.Epoch = r.u64()
+	case PSKApplication:
+		p.Component = ComponentID(r.u16())
+		p.ID = r.vec()
 	default:
-		r.fail(fmt.Errorf("mls: unknown PSK type %d", p.Type))
+		r.fail(invalid("8.4", "unknown PSK type %d", p.Type))
 	}
 	p.Nonce = r.vec()
 	return p
@@ -282,9 +317,12 @@ func readPreSharedKeyID(r *reader) PreSharedKeyID {
 
 func (p PreSharedKeyID) appendTo(b []byte) []byte {
 	b = append(b, byte(p.Type))
-	if p.Type == PSKExternal {
+	switch p.Type {
+	case PSKExternal:
 		b = appendVec(b, p.ID)
-	} else {
+	case PSKApplication:
+		b = appendVec(appendU16(b, uint16(p.Component)), p.ID)
+	default:
 		b = append(b, byte(p.Usage))
 		b = appendVec(b, p.GroupID)
 		b = appendU64(b, p.Epoch)

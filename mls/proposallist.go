@@ -2,6 +2,7 @@ package mls
 
 import (
 	"bytes"
+	"fmt"
 	"time"
 )
 
@@ -21,6 +22,9 @@ func (v *ProposalView) checkSender() error {
 		switch t {
 		case ProposalUpdate, ProposalExternalInit, ProposalSelfRemove:
 			return invalid("12.1.8", "proposal type %d from an external sender", t)
+		}
+		if t.isCustom() {
+			return invalid("12.1.8", "custom type %#04x is not for external senders", uint16(t))
 		}
 	case SenderNewMemberProposal:
 		if t != ProposalAdd {
@@ -53,7 +57,7 @@ func (p *PublicGroup) checkProposal(v *ProposalView, now time.Time) error {
 	case *Add:
 		return p.checkAdd(q, now)
 	case *Update:
-		return p.checkUpdate(v.Sender.leaf(), q)
+		return p.checkUpdate(v.Sender.leaf(), q, now)
 	case *Remove:
 		if p.tree.leaf(q.Removed) == nil {
 			return invalid("12.1.3", "remove names leaf %d, which is blank", q.Removed)
@@ -65,7 +69,28 @@ func (p *PublicGroup) checkProposal(v *ProposalView, now time.Time) error {
 			return invalid("12.1.5", "reinit to an older protocol version")
 		}
 	case *GroupContextExtensions:
-		return p.checkNewExtensions(q.Extensions)
+		if err := p.checkNewExtensions(q.Extensions); err != nil {
+			return err
+		}
+		return p.cfg.checkSenders(p.ctx.Extensions, q.Extensions, now)
+	case *AppEphemeral:
+		return p.checkEphemeral(q)
+	case *CustomProposal:
+		if !q.Kind.isCustom() || p.cfg.Rules == nil {
+			return invalid("13.2", "custom proposal type %#04x is not known here", uint16(q.Kind))
+		}
+	}
+	return nil
+}
+
+// checkEphemeral is AppEphemeral of draft-ietf-mls-extensions.
+func (p *PublicGroup) checkEphemeral(q *AppEphemeral) error {
+	rules, ok := p.cfg.Rules.(EphemeralRules)
+	if !ok {
+		return invalid("draft-ietf-mls-extensions AppEphemeral", "component %#04x is not known here", q.Component)
+	}
+	if err := rules.AppEphemeral(q.Component, q.Data); err != nil {
+		return fmt.Errorf("app ephemeral of component %#04x: %w", q.Component, err)
 	}
 	return nil
 }
@@ -81,11 +106,17 @@ func (p *PublicGroup) checkAdd(a *Add, now time.Time) error {
 	if !now.IsZero() && !a.KeyPackage.Leaf.Lifetime.contains(now) {
 		return invalid("7.3", "key package is outside its lifetime")
 	}
-	return a.KeyPackage.Leaf.checkAlone(p.s)
+	if l, most := a.KeyPackage.Leaf.Lifetime, p.cfg.MaxLifetime; most > 0 && l.NotAfter-l.NotBefore > uint64(most/time.Second) {
+		return invalid("7.2", "lifetime of the key package is longer than %v", most)
+	}
+	if err := a.KeyPackage.Leaf.checkAlone(p.s); err != nil {
+		return err
+	}
+	return p.cfg.checkCredential(nil, a.KeyPackage.Leaf, now)
 }
 
 // checkUpdate is RFC 9420, Sections 12.1.2 and 7.3.
-func (p *PublicGroup) checkUpdate(sender LeafIndex, u *Update) error {
+func (p *PublicGroup) checkUpdate(sender LeafIndex, u *Update, now time.Time) error {
 	old := p.tree.leaf(sender)
 	switch {
 	case old == nil:
@@ -98,7 +129,10 @@ func (p *PublicGroup) checkUpdate(sender LeafIndex, u *Update) error {
 	if err := u.Leaf.verify(p.s, p.ctx.GroupID, sender); err != nil {
 		return err
 	}
-	return u.Leaf.checkAlone(p.s)
+	if err := u.Leaf.checkAlone(p.s); err != nil {
+		return err
+	}
+	return p.cfg.checkCredential(old, u.Leaf, now)
 }
 
 // checkPSK is RFC 9420, Section 12.1.4. The first commit of a group is where
@@ -225,7 +259,7 @@ func (l *proposalList) admitsJoiner(v *ProposalView) error {
 			return invalid("12.2", "external commit with more than one proposal of type %d", t)
 		}
 		return nil
-	case ProposalPSK, ProposalAppDataUpdate, ProposalSelfRemove:
+	case ProposalPSK, ProposalAppDataUpdate, ProposalAppEphemeral, ProposalSelfRemove:
 		return nil
 	}
 	return invalid("12.2", "external commit with proposal type %d", t)
@@ -289,12 +323,12 @@ func (v *ProposalView) changedLeaf() (LeafIndex, bool) {
 	return 0, false
 }
 
-// pathRequired is RFC 9420, Section 12.4; SelfRemove needs a path too,
-// AppDataUpdate none.
+// pathRequired is RFC 9420, Section 12.4; SelfRemove and custom proposals need
+// a path too, AppDataUpdate and AppEphemeral none.
 func (l *proposalList) pathRequired() bool {
 	for t, n := range l.count {
 		switch t {
-		case ProposalAdd, ProposalPSK, ProposalReInit, ProposalAppDataUpdate:
+		case ProposalAdd, ProposalPSK, ProposalReInit, ProposalAppDataUpdate, ProposalAppEphemeral:
 		default:
 			if n > 0 {
 				return true

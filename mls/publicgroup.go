@@ -22,6 +22,7 @@ type PublicGroup struct {
 	confirmationTag []byte
 	pending         pendingSet
 	reinit          *ReInit // the group ended with it
+	safeAAD         bool    // authenticated data is framed by component
 
 	unsaved changes
 }
@@ -29,8 +30,8 @@ type PublicGroup struct {
 // NewPublicGroup starts to follow a group from a GroupInfo that one of its
 // members signed. tree is nil when the GroupInfo holds the ratchet tree. That
 // the signer is who the application takes it for is the application's to
-// judge; no rule here depends on the time yet.
-func NewPublicGroup(cfg Config, gi *GroupInfo, tree []byte, _ time.Time) (*PublicGroup, error) {
+// judge. now is for its [Authority] alone.
+func NewPublicGroup(cfg Config, gi *GroupInfo, tree []byte, now time.Time) (*PublicGroup, error) {
 	s, err := gi.Context.CipherSuite.suite()
 	if err != nil {
 		return nil, err
@@ -43,6 +44,9 @@ func NewPublicGroup(cfg Config, gi *GroupInfo, tree []byte, _ time.Time) (*Publi
 		return nil, err
 	}
 	if err := checkReceivedContext(s, gi, t); err != nil {
+		return nil, err
+	}
+	if err := cfg.checkEveryone(t, gi.Context.Extensions, now); err != nil {
 		return nil, err
 	}
 	p := &PublicGroup{cfg: cfg, s: s, tree: t}
@@ -101,6 +105,10 @@ func checkReceivedContext(s *suite, gi *GroupInfo, t *tree) error {
 func (p *PublicGroup) setEpoch(ctx *GroupContext, interim, tag []byte) {
 	p.ctx, p.encoded = ctx, ctx.appendTo(nil)
 	p.interim, p.confirmationTag = interim, tag
+	p.safeAAD = false
+	if d, err := ctx.AppData(); err == nil { // its form was checked
+		_, p.safeAAD = d[ComponentSafeAAD]
+	}
 }
 
 // Context is what the members of the present epoch agree on.
@@ -158,7 +166,7 @@ func (p *PublicGroup) Process(m *Message, now time.Time) (Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.stage(ac).confirm(ac.auth.confirmationTag), nil
+	return t.stage(ac, now).confirm(ac.auth.confirmationTag), nil
 }
 
 // CheckApplication checks what can be seen from outside of a private message
@@ -197,11 +205,18 @@ func (p *PublicGroup) checkAddress(m *Message) error {
 // authenticate verifies the signature over framed content
 // (RFC 9420, Section 6.1).
 func (p *PublicGroup) authenticate(ac *authenticatedContent) error {
-	key, err := p.signatureKeyOf(ac.content)
+	return p.authenticateContent(ac.content, ac.format, ac.auth.signature)
+}
+
+func (p *PublicGroup) authenticateContent(c *framedContent, format WireFormat, signature []byte) error {
+	key, err := p.signatureKeyOf(c)
 	if err != nil {
 		return err
 	}
-	return ac.verify(p.s, key, p.encoded)
+	if err := c.verify(p.s, format, signature, key, p.encoded); err != nil {
+		return err
+	}
+	return p.checkSafeAAD(c.authenticatedData)
 }
 
 func (p *PublicGroup) signatureKeyOf(c *framedContent) ([]byte, error) {
@@ -334,6 +349,7 @@ func (p *PublicGroup) receiveCommit(ac *authenticatedContent, now time.Time) (*t
 	if err != nil {
 		return nil, err
 	}
+	t.now = now
 	t.view.AuthenticatedData = ac.content.authenticatedData
 	if err := t.checkPathPresence(c.path); err != nil {
 		return nil, err

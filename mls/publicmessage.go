@@ -8,7 +8,9 @@ package mls
 func protectPublic(s *suite, ac *authenticatedContent, membershipKey Secret, ctx []byte) *publicMessage {
 	m := &publicMessage{content: ac.content, auth: ac.auth}
 	if ac.content.sender.Type == SenderMember {
-		m.membershipTag = s.mac(membershipKey, ac.tbm(ctx)...)
+		w := getWorkspace()
+		defer w.release()
+		m.membershipTag = s.mac(membershipKey, ac.tbm(w, ctx)...)
 	}
 	return m
 }
@@ -26,13 +28,15 @@ func (m *publicMessage) checkMembershipTag(s *suite, membershipKey Secret, ctx [
 	if m.content.sender.Type != SenderMember {
 		return nil
 	}
-	if !s.verifyMAC(membershipKey, m.membershipTag, m.authenticated().tbm(ctx)...) {
+	w := getWorkspace()
+	defer w.release()
+	if !s.verifyMAC(membershipKey, m.membershipTag, m.authenticated().tbm(w, ctx)...) {
 		return invalid("6.2", "membership tag does not verify")
 	}
 	return nil
 }
 
 // tbm is AuthenticatedContentTBM (RFC 9420, Section 6.2), in pieces.
-func (a *authenticatedContent) tbm(ctx []byte) [][]byte {
-	return append(a.tbs(ctx), a.auth.append(nil, a.content.contentType))
+func (a *authenticatedContent) tbm(w *workspace, ctx []byte) [][]byte {
+	return append(a.content.tbs(w, a.format, ctx), a.auth.append(nil, a.content.contentType))
 }

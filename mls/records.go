@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"maps"
 	"slices"
 )
@@ -17,6 +18,20 @@ type Record struct {
 	Secret     bool   // the store must be able to erase it for good
 }
 
+// Format and LogValue print no value that is secret.
+func (r Record) Format(f fmt.State, _ rune) {
+	if r.Secret {
+		fmt.Fprintf(f, "{%x [secret]}", r.Key)
+		return
+	}
+	fmt.Fprintf(f, "{%x %x}", r.Key, r.Value)
+}
+
+func (r Record) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
+
+// MarshalText is for logs, too: it gives no value that is secret.
+func (r Record) MarshalText() ([]byte, error) { return fmt.Append(nil, r), nil }
+
 // The first octet of a record's key.
 const (
 	keyGroup    = 'g' // the epoch as everyone knows it
@@ -24,9 +39,16 @@ const (
 	keyNode     = 'n' // + index: a node of the ratchet tree
 	keyProposal = 'p' // + reference: a pending proposal
 	keyMessages = 's' // + key of the secret tree's record; secret
+	keyExporter = 'x' // + index: a node of the exporter tree; secret
+
+	keyPast         = 'o' // + number: an epoch that is over; secret
+	keyPastMessages = 'q' // + number + key of its secret tree's record; secret
 )
 
-const recordVersion = 1
+const (
+	recordVersion = 1
+	memberVersion = 2 // 1 had no application export secret and no sent proposals
+)
 
 // changes notes what is to be stored.
 type changes struct {
@@ -112,10 +134,13 @@ func (s *pendingSet) record(ref string) []byte {
 
 // stored gathers records until all are there.
 type stored struct {
+	hidden
 	group, member []byte
 	nodes         map[nodeIndex]node
 	proposals     []storedProposal
 	messages      []record
+	exporter      []record
+	past          map[uint64]*storedPast
 }
 
 type storedProposal struct {
@@ -148,7 +173,11 @@ func (s *stored) add(kind byte, key, value []byte) error {
 	case keyMember:
 		s.member = value
 	case keyMessages:
-		s.messages = append(s.messages, record{key, value})
+		s.messages = append(s.messages, record{key: key, value: value})
+	case keyExporter:
+		s.exporter = append(s.exporter, record{key: key, value: value})
+	case keyPast, keyPastMessages:
+		return s.addPast(kind, key, value)
 	case keyNode:
 		if len(key) != 4 {
 			return errRecord
@@ -255,12 +284,13 @@ func (g *Group) Drain() []Record {
 	for _, r := range ratchets {
 		out = append(out, Record{Key: append([]byte{keyMessages}, r.key...), Value: r.value, Secret: true})
 	}
-	return out
+	out = append(out, g.exporter.drain()...)
+	return append(out, g.drainPast()...)
 }
 
 // record of what only this member knows, but for the secret tree.
 func (g *Group) record() []byte {
-	b := []byte{recordVersion}
+	b := []byte{memberVersion}
 	if b = appendOptional(b, !g.removed); g.removed {
 		return b
 	}
@@ -271,26 +301,33 @@ func (g *Group) record() []byte {
 		}
 		return b
 	})
-	return appendNested(b, func(b []byte) []byte {
+	b = appendNested(b, func(b []byte) []byte {
 		for _, public := range slices.Sorted(maps.Keys(g.updates)) {
 			b = appendVec(appendVec(b, []byte(public)), g.updates[public])
 		}
 		return b
 	})
+	return appendList(b, g.sent)
 }
 
-// appendTo keeps the encryption secret only while no secret tree has taken it.
+// appendTo keeps the encryption secret only while no secret tree has taken it,
+// and the application export secret while no exporter tree has.
 func (m *member) appendTo(b []byte) []byte {
 	b = appendU32(b, uint32(m.own))
 	b = appendVec(b, m.signer)
 	b = appendVec(b, m.secrets.marshal())
 	b = appendVec(b, m.epoch.marshal())
-	return appendVec(b, m.epoch.encryption)
+	b = appendVec(b, m.epoch.encryption)
+	return appendVec(b, m.epoch.applicationExport)
 }
 
-func readMember(r *reader, s *suite) *member {
+func readMember(r *reader, s *suite, version uint8) *member {
 	m := &member{own: LeafIndex(r.u32()), signer: bytes.Clone(r.vec())}
 	secrets, epoch, encryption := r.vec(), r.vec(), r.vec()
+	var applicationExport []byte
+	if version >= 2 {
+		applicationExport = r.vec()
+	}
 	if r.err != nil {
 		return nil
 	}
@@ -303,7 +340,7 @@ func readMember(r *reader, s *suite) *member {
 		r.fail(err)
 		return nil
 	}
-	m.epoch.encryption = bytes.Clone(encryption)
+	m.epoch.encryption, m.epoch.applicationExport = bytes.Clone(encryption), bytes.Clone(applicationExport)
 	return m
 }
 
@@ -328,18 +365,26 @@ func Load(cfg Config, records iter.Seq2[[]byte, []byte]) (*Group, error) {
 	if p.tree.leaf(g.own) == nil && !g.removed {
 		return nil, fmt.Errorf("mls: the stored member's leaf %d is blank", g.own)
 	}
-	g.messages, err = parseSecretTree(p.s, p.tree.width(), s.messages)
-	return g, err
+	if g.messages, err = parseSecretTree(p.s, p.tree.width(), s.messages); err != nil {
+		return nil, err
+	}
+	if g.exporter, err = parseExporterTree(p.s, s.exporter); err != nil {
+		return nil, err
+	}
+	if g.past, err = s.pastEpochs(p.s); err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 func readGroup(r *reader, p *PublicGroup) *Group {
 	g := &Group{public: p}
-	r.version(recordVersion)
+	version := r.versions(memberVersion)
 	if g.removed = !r.optional(); g.removed {
 		g.member = member{secrets: newTreeSecrets(nil), epoch: &epochSecrets{}}
 		return g
 	}
-	m := readMember(r, p.s)
+	m := readMember(r, p.s, version)
 	if m == nil {
 		return g
 	}
@@ -358,5 +403,18 @@ func readGroup(r *reader, p *PublicGroup) *Group {
 	if s.err != nil {
 		r.fail(s.err)
 	}
+	if version >= 2 {
+		g.sent = list(r, readSentProposal)
+	}
 	return g
+}
+
+// versions reads the version that a stored record begins with: this one, or an
+// older one that is still understood.
+func (r *reader) versions(latest uint8) uint8 {
+	v := r.u8()
+	if r.err == nil && (v == 0 || v > latest) {
+		r.fail(fmt.Errorf("mls: record has version %d, not 1 to %d", v, latest))
+	}
+	return v
 }

@@ -4,11 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 )
 
 // Config is what an application adds to the protocol. The zero Config is the
 // RFC alone.
 type Config struct {
+	// Authority validates credentials. Nil validates none here: the
+	// application's Rules see every leaf too.
+	Authority Authority
+
 	// Rules is the application's policy. Nil allows whatever the RFC allows,
 	// and knows no component of the app data dictionary.
 	Rules Rules
@@ -23,12 +28,38 @@ type Config struct {
 	// Nil refuses all such Welcomes.
 	Successor func(old PreSharedKeyID, g *Group) error
 
-	// Padding gives the padded length of an application message's plaintext of
-	// n octets. Nil pads nothing.
+	// Padding gives the length to pad an encrypted message's content of n
+	// octets to. Nil pads nothing.
 	Padding func(n int) int
+
+	// EncryptHandshakes has this member send its proposals and commits as
+	// private messages, in a group whose delivery service need not see who is
+	// in it: nobody can follow such a group from outside, and a joiner needs a
+	// GroupInfo of the present epoch from a member. What others send is read
+	// either way.
+	EncryptHandshakes bool
+
+	// PastEpochs is how many epochs that are over a member keeps the message
+	// keys of, for application messages that arrive after a commit they were
+	// sent before. 0 keeps none: a device that replays an ordered log meets no
+	// such messages, and what is erased cannot be stolen.
+	PastEpochs int
+
+	// PastEpochAge is how long after its end an epoch is kept at most, by the
+	// times that Process and Commit are given. 0 means that only PastEpochs
+	// bounds it.
+	PastEpochAge time.Duration
+
+	// NoGREASE leaves out of leaves and GroupInfos the meaningless values that
+	// keep other implementations tolerant (RFC 9420, Section 13.5).
+	NoGREASE bool
 
 	// MaxMembers bounds the group. 0 means 16,384.
 	MaxMembers int
+
+	// MaxLifetime is the longest lifetime, from end to end, of a KeyPackage that
+	// may be added (RFC 9420, Section 7.2). 0 allows any, for Rules to judge.
+	MaxLifetime time.Duration
 
 	// StrictPending refuses a commit that leaves out a valid pending proposal
 	// which it could have included, and any commit by a member whose removal
@@ -64,6 +95,17 @@ type Rules interface {
 	// Proposal judges a proposal that was sent by itself. What it refuses is
 	// not pending, and a commit cannot refer to it.
 	Proposal(p *ProposalView) error
+}
+
+// EphemeralRules are [Rules] with components that understand [AppEphemeral].
+// Without them it is refused.
+type EphemeralRules interface {
+	Rules
+
+	// AppEphemeral judges what a component is told. An error makes the proposal
+	// invalid: so must it be for a component that is not known. What all members
+	// are told stands in [CommitView.Proposals], in order.
+	AppEphemeral(c ComponentID, data []byte) error
 }
 
 // ProposalView is a proposal whose sender is authenticated.
@@ -119,7 +161,8 @@ type Event interface{ event() }
 
 // ApplicationMessage is a decrypted message whose sender is authenticated.
 type ApplicationMessage struct {
-	Sender            LeafIndex
+	Sender            LeafIndex  // in the message's epoch
+	Credential        Credential // the sender's in that epoch
 	Epoch             uint64
 	Generation        uint32 // place in the sender's ratchet
 	Data              []byte

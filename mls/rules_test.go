@@ -119,7 +119,7 @@ func TestInvalidProposalListsAreRefused(t *testing.T) {
 				r.t.Fatal(err)
 			}
 			return inline(&Add{kp})
-		}, "7.3", "signature key"},
+		}, "7.3", "have the same signature key"},
 		{"one PSK twice", func(*room) []proposalOrRef { return inline(psk(32), psk(32)) }, "12.2", "same PSK"},
 		{"short PSK nonce", func(*room) []proposalOrRef { return inline(psk(31)) }, "12.1.4", "nonce"},
 		{"PSK of a branch", func(*room) []proposalOrRef {
@@ -136,7 +136,7 @@ func TestInvalidProposalListsAreRefused(t *testing.T) {
 			return inline(&ReInit{Version: 1, CipherSuite: r.suite}, &Remove{Removed: 1})
 		}, "12.2", "reinit together"},
 		{"reinit to an older version", func(r *room) []proposalOrRef { return inline(&ReInit{CipherSuite: r.suite}) }, "12.1.5", "older"},
-		{"external init", func(*room) []proposalOrRef { return inline(&ExternalInit{}) }, "12.2", "external init"},
+		{"external init", func(*room) []proposalOrRef { return inline(&ExternalInit{}) }, "12.2", "external init in a member"},
 		{"self remove inside a commit", func(*room) []proposalOrRef { return inline(&SelfRemove{}) }, selfRemoveSection, "committer"},
 		{"self remove and remove of a leaf", func(r *room) []proposalOrRef {
 			r.propose(r.clients[1].Propose(&SelfRemove{}, nil))
@@ -165,7 +165,7 @@ func TestInvalidProposalListsAreRefused(t *testing.T) {
 				r.t.Fatal(err)
 			}
 			return inline(&Add{&kp})
-		}, "7.3", "signature"},
+		}, "7.3", "leaf node signature"},
 		{"key package with one key for both ends", func(r *room) []proposalOrRef {
 			c := r.newClient()
 			kp := *c.kp
@@ -201,7 +201,7 @@ func TestInvalidProposalListsAreRefused(t *testing.T) {
 				r.t.Fatal(err)
 			}
 			return inline(&Add{kp})
-		}, "7.3", "credential type"},
+		}, "7.3", "is not supported by all members"},
 		{"extensions that members do not support", func(*room) []proposalOrRef {
 			return inline(context(required.Extension(), Extension{Type: 0xF000}))
 		}, "12.4", "no path"}, // and with a path: see TestExtensionsBindAllMembers
@@ -321,15 +321,15 @@ func TestInvalidPathsAreRefused(t *testing.T) {
 	}{
 		{"leaf from a key package", true, func(p *updatePath) { p.leaf.Source = LeafFromKeyPackage }, "12.4.2", "source"},
 		{"leaf from an update", true, func(p *updatePath) { p.leaf.Source = LeafFromUpdate }, "12.4.2", "source"},
-		{"leaf with a false signature", false, func(p *updatePath) { p.leaf.Extensions = Extensions{{Type: 1}} }, "7.3", "signature"},
-		{"leaf without a required capability", true, func(p *updatePath) { p.leaf.Capabilities.Proposals = nil }, "7.3", "required"},
-		{"leaf with an extension it does not list", true, func(p *updatePath) { p.leaf.Extensions = Extensions{{Type: 0xF000}} }, "7.3", "extension"},
+		{"leaf with a false signature", false, func(p *updatePath) { p.leaf.Extensions = Extensions{{Type: 1}} }, "7.3", "leaf node signature"},
+		{"leaf without a required capability", true, func(p *updatePath) { p.leaf.Capabilities.Proposals = nil }, "7.3", "does not support required proposal"},
+		{"leaf with an extension it does not list", true, func(p *updatePath) { p.leaf.Extensions = Extensions{{Type: 0xF000}} }, "7.3", "its own extension"},
 		{"leaf without the suite", true, func(p *updatePath) { p.leaf.Capabilities.CipherSuites = nil }, "7.2", "suite"},
 		{"leaf without the version", true, func(p *updatePath) { p.leaf.Capabilities.Versions = nil }, "7.2", "version"},
 		{"leaf that drops a credential type in use", true, func(p *updatePath) {
 			p.leaf.Capabilities.Credentials = []CredentialType{CredentialDevice}
 			p.leaf.Credential.Type = CredentialDevice
-		}, "7.3", "credential"},
+		}, "7.3", "is not supported by all members"},
 		{"old encryption key", true, func(p *updatePath) { p.leaf.EncryptionKey = r.server.Member(c.Own()).EncryptionKey }, "12.4.2", "encryption key"},
 		{"another's encryption key", true, func(p *updatePath) { p.leaf.EncryptionKey = other.EncryptionKey }, "12.4.2", "encryption key"},
 		{"another's signature key", false, func(p *updatePath) {
@@ -337,11 +337,11 @@ func TestInvalidPathsAreRefused(t *testing.T) {
 			if err := p.leaf.sign(r.server.s, r.clients[3].signer.Private, r.server.ctx.GroupID, c.Own()); err != nil {
 				t.Fatal(err)
 			}
-		}, "7.3", "signature key"},
-		{"false parent hash", true, func(p *updatePath) { p.leaf.ParentHash = make([]byte, 32) }, "7.9.2", "parent hash"},
+		}, "7.3", "update path has the signature key"},
+		{"false parent hash", true, func(p *updatePath) { p.leaf.ParentHash = make([]byte, 32) }, "7.9.2", "parent hash of the update path"},
 		{"a key of the tree", true, func(p *updatePath) { p.nodes[0].encryptionKey = other.EncryptionKey }, "12.4.2", "encryption key"},
 		{"a key twice", true, func(p *updatePath) { p.nodes[0].encryptionKey = p.nodes[1].encryptionKey }, "7.3", "twice"},
-		{"no key", true, func(p *updatePath) { p.nodes[0].encryptionKey = []byte("short") }, "7.3", "key"},
+		{"no key", true, func(p *updatePath) { p.nodes[0].encryptionKey = []byte("short") }, "7.3", "encryption key is not a key"},
 		{"too few nodes", true, func(p *updatePath) { p.nodes = p.nodes[1:] }, "7.5", "nodes"},
 		{"too many nodes", true, func(p *updatePath) { p.nodes = append(p.nodes, p.nodes[0]) }, "7.5", "nodes"},
 		{"too few ciphertexts", true, func(p *updatePath) { p.nodes[0].secrets = nil }, "7.6", "ciphertexts"},
@@ -426,9 +426,7 @@ func TestMessagesThatAreNotWhatTheyClaimAreRefused(t *testing.T) {
 	m.public.membershipTag = slices.Clone(m.public.membershipTag)
 	m.public.membershipTag[0] ^= 1
 	_, err := r.clients[0].Process(m, now)
-	if e, ok := errors.AsType[*InvalidError](err); !ok || e.Section != "6.2" {
-		t.Errorf("false membership tag: %v", err)
-	}
+	wantRefusal(t, err, "6.2", "membership tag")
 	r.agree()
 }
 
@@ -445,9 +443,7 @@ func TestSelfRemoveIsPublicAndOnceAnEpoch(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = r.clients[0].Process(&Message{Format: FormatPrivateMessage, private: m}, now)
-	if e, ok := errors.AsType[*InvalidError](err); !ok || e.Section != selfRemoveSection {
-		t.Errorf("private self remove: %v", err)
-	}
+	wantRefusal(t, err, selfRemoveSection, "outside a public message")
 	r.propose(c.Propose(&SelfRemove{}, nil))
 	if _, err := c.Propose(&SelfRemove{}, []byte("again")); err == nil {
 		t.Error("a second self remove is made")

@@ -3,17 +3,9 @@ package mls
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"maps"
 	"testing"
 )
-
-// everySuite runs a story under the suites that differ most.
-func everySuite(t *testing.T, story func(t *testing.T, suite CipherSuite)) {
-	for _, suite := range []CipherSuite{X25519AES128, MLKEM768P256AES256} {
-		t.Run(fmt.Sprintf("%#04x", uint16(suite)), func(t *testing.T) { story(t, suite) })
-	}
-}
 
 func TestMembersAgreeAfterAdds(t *testing.T) {
 	everySuite(t, func(t *testing.T, suite CipherSuite) {

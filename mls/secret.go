@@ -3,11 +3,16 @@ package mls
 import (
 	"crypto/subtle"
 	"fmt"
+	"io"
 	"log/slog"
 )
 
-// Secret is key material. It prints as [secret] everywhere, compares in
-// constant time, and can be erased as far as Go allows.
+// Secret is key material. It prints as [secret], compares in constant time, and
+// can be erased as far as Go allows.
+//
+// No method is asked when fmt prints an unexported field of a struct. A struct
+// of yours that has a Secret in one must say itself how it prints, with a Format
+// method; those of this package do.
 type Secret []byte
 
 func (Secret) String() string               { return "[secret]" }
@@ -18,6 +23,15 @@ func (Secret) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
 
 // Equal compares in constant time.
 func (s Secret) Equal(o Secret) bool { return subtle.ConstantTimeCompare(s, o) == 1 }
+
+// hidden is embedded in every struct that has secrets in unexported fields, so
+// that it prints as [secret] as a whole. Exported fields do not suffice either:
+// where a verb does not fit a pointer, fmt prints what it points to without
+// asking any method.
+type hidden struct{}
+
+func (hidden) Format(f fmt.State, _ rune) { io.WriteString(f, "[secret]") }
+func (hidden) LogValue() slog.Value       { return slog.StringValue("[secret]") }
 
 // erase overwrites the bytes. Copies made by the runtime or by callees are out
 // of its reach.

@@ -51,21 +51,24 @@ type ratchetID struct {
 	kind ratchetKind
 }
 
-// secretTree is an epoch's secret tree. Its nodes and ratchets are replaced,
-// never written to, but for being erased when nothing leads back to them.
+// secretTree is an epoch's secret tree. It changes only where a key is
+// consumed, and then erases what nothing leads back to.
 type secretTree struct {
+	hidden
 	suite    *suite
 	width    uint32 // leaf slots, a power of two
 	frontier map[nodeIndex]Secret
 	ratchets map[ratchetID]*ratchet
 
-	moves         uint64 // counts changes, so that a key knows whether it is still what it was
+	moves         uint64      // counts changes, so that a key knows whether it is still what it was
+	spare         *messageKey // erased, for the next message; nil while it is in use
 	dirtyNodes    map[nodeIndex]struct{}
 	dirtyRatchets map[ratchetID]struct{}
 }
 
 // ratchet stands before a generation: secret gives that one and all later.
 type ratchet struct {
+	hidden
 	generation uint32
 	secret     Secret
 	skipped    []generationKey // ascending
@@ -73,9 +76,15 @@ type ratchet struct {
 
 // generationKey is the key of one message.
 type generationKey struct {
+	hidden
 	generation uint32
 	key        Secret
 	nonce      []byte
+}
+
+func (g generationKey) erase() {
+	g.key.erase()
+	clear(g.nonce)
 }
 
 // newSecretTree starts an epoch's tree over leaves leaf slots. It takes over
@@ -100,34 +109,42 @@ func emptySecretTree(s *suite, leaves uint32) *secretTree {
 
 func (t *secretTree) root() nodeIndex { return nodeIndex(t.width - 1) }
 
-// next takes the next key to send under. It is consumed: whatever becomes of
-// the message, no other gets it.
-func (t *secretTree) next(leaf LeafIndex, kind ratchetKind) (generation uint32, key Secret, nonce []byte, err error) {
+// next gives the next key to send under. The caller consumes it: whatever
+// becomes of the message, no other may get it.
+func (t *secretTree) next(leaf LeafIndex, kind ratchetKind) (*messageKey, error) {
+	var generation uint32
 	if r, ok := t.ratchets[ratchetID{leaf, kind}]; ok {
 		generation = r.generation
 	}
-	k, err := t.at(leaf, kind, generation)
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	key, nonce = bytes.Clone(k.key), k.nonce
-	k.consume()
-	return generation, key, nonce, nil
+	return t.at(leaf, kind, generation)
 }
 
 // messageKey is the key of one message, taken out of a tree that has not moved
 // yet. A message that does not decrypt leaves the tree as it was; for one that
-// is authentic the caller calls consume.
+// is authentic the caller calls consume, for any other discard, and does not
+// use the key afterwards.
 type messageKey struct {
 	generationKey
 
-	tree   *secretTree
+	tree   *secretTree // nil once the key is consumed or discarded
 	id     ratchetID
 	moves  uint64 // of the tree when the key was derived
 	opened *openedLeaf
-	after  *ratchet
-	stale  []generationKey // leave the ratchet with this key
+
+	// What becomes of the ratchet. Messages mostly come in order: then it
+	// moves on by one, to the secret in room, and after is nil.
+	after *ratchet
+	stale []generationKey // leave the ratchet with this key
+	own   []generationKey // keys passed by, which were derived with this key
+
+	room struct { // for a key that was derived, and what it derives
+		key   [mostKey]byte
+		nonce [mostNonce]byte
+		next  [mostHash]byte
+	}
 }
+
+const mostKey, mostNonce = 32, 12
 
 // at derives the key of a message by leaf, in whatever order messages come.
 // The tree does not change until the key is consumed.
@@ -138,24 +155,49 @@ func (t *secretTree) at(leaf LeafIndex, kind ratchetKind, generation uint32) (*m
 	if kind >= ratchetKinds {
 		return nil, fmt.Errorf("mls: no ratchet %d", kind)
 	}
-	k := &messageKey{tree: t, id: ratchetID{leaf, kind}, moves: t.moves}
-	before, ok := t.ratchets[k.id]
-	if !ok {
-		opened, err := t.open(leaf)
-		if err != nil {
-			return nil, err
-		}
-		k.opened = opened
-		before = opened.ratchets[kind]
+	k := t.spare
+	if t.spare = nil; k == nil {
+		k = &messageKey{}
 	}
-	take := k.takeAhead
-	if generation < before.generation {
-		take = k.takeSkipped
-	}
-	if err := take(before, generation); err != nil {
+	k.tree, k.id, k.moves = t, ratchetID{leaf, kind}, t.moves
+	if err := k.take(generation); err != nil {
+		k.discard()
 		return nil, err
 	}
 	return k, nil
+}
+
+func (k *messageKey) take(generation uint32) error {
+	before, ok := k.tree.ratchets[k.id]
+	if !ok {
+		opened, err := k.tree.open(k.id.leaf)
+		if err != nil {
+			return err
+		}
+		k.opened = opened
+		before = opened.ratchets[k.id.kind]
+	}
+	switch {
+	case generation < before.generation:
+		return k.takeSkipped(before, generation)
+	case generation-before.generation > maxForward || generation == math.MaxUint32:
+		return errGenerationFar
+	case generation > before.generation:
+		k.takeAhead(before, generation)
+	default:
+		k.derive(before)
+		k.tree.suite.deriveTreeSecretInto(k.room.next[:k.tree.suite.nh], before.secret, "secret", generation)
+	}
+	return nil
+}
+
+// derive gives k the key of the generation at which a ratchet stands.
+func (k *messageKey) derive(r *ratchet) {
+	s := k.tree.suite
+	k.generation = r.generation
+	k.key, k.nonce = k.room.key[:s.nk], k.room.nonce[:s.nn]
+	s.deriveTreeSecretInto(k.key, r.secret, "key", r.generation)
+	s.deriveTreeSecretInto(k.nonce, r.secret, "nonce", r.generation)
 }
 
 // takeSkipped finds a key that a later message passed by.
@@ -173,28 +215,22 @@ func (k *messageKey) takeSkipped(before *ratchet, generation uint32) error {
 	return nil
 }
 
-// takeAhead walks the ratchet to a key and one step past it.
-func (k *messageKey) takeAhead(before *ratchet, generation uint32) error {
-	if generation-before.generation > maxForward || generation == math.MaxUint32 {
-		return errGenerationFar
-	}
+// takeAhead walks the ratchet to a key past its own and one step further.
+func (k *messageKey) takeAhead(before *ratchet, generation uint32) {
 	s := k.tree.suite
-	after := &ratchet{generation: before.generation, secret: before.secret, skipped: before.skipped}
-	if generation > before.generation {
-		after.skipped = slices.Clone(before.skipped)
-	}
+	after := &ratchet{generation: before.generation, secret: before.secret, skipped: slices.Clone(before.skipped)}
 	for after.generation < generation {
 		after.skipped = append(after.skipped, after.key(s))
 		after.step(s, before)
 	}
-	k.generationKey = after.key(s)
+	k.own = after.skipped[len(before.skipped):]
+	k.derive(after)
 	after.step(s, before)
 	if n := len(after.skipped) - maxSkipped; n > 0 {
 		k.stale = after.skipped[:n]
 		after.skipped = after.skipped[n:]
 	}
 	k.after = after
-	return nil
 }
 
 // key derives the key of the generation at which the ratchet stands.
@@ -218,15 +254,18 @@ func (r *ratchet) step(s *suite, before *ratchet) {
 }
 
 // consume moves the tree past the key and erases it with everything it derives
-// from. The key must not be used afterwards.
+// from.
 func (k *messageKey) consume() {
 	t := k.tree
+	if t == nil {
+		return
+	}
 	if k.moves != t.moves {
 		// Another key was consumed since this one was derived: look again from
 		// where the tree stands now. An error means that it is gone already.
-		again, err := t.at(k.id.leaf, k.id.kind, k.generation)
-		k.generationKey.key.erase()
-		if err == nil {
+		id, generation := k.id, k.generation
+		k.discard()
+		if again, err := t.at(id.leaf, id.kind, generation); err == nil {
 			again.consume()
 		}
 		return
@@ -235,20 +274,52 @@ func (k *messageKey) consume() {
 		t.replaceByChildren(k.opened)
 	}
 	before := t.ratchets[k.id]
-	t.setRatchet(k.id, k.after)
-	if before.generation != k.after.generation {
-		before.secret.erase()
+	if k.after == nil {
+		copy(before.secret, k.room.next[:])
+		before.generation++
+		t.setRatchet(k.id, before)
+	} else {
+		t.setRatchet(k.id, k.after)
+		if before.generation != k.after.generation {
+			before.secret.erase()
+		}
 	}
 	for _, g := range k.stale {
-		g.key.erase()
-		clear(g.nonce)
+		g.erase()
 	}
-	k.generationKey.key.erase()
+	k.generationKey.erase() // in the ratchet's memory if it was skipped before
+	k.giveBack()
+}
+
+// discard erases what was derived to find the key, and leaves the tree as it
+// is.
+func (k *messageKey) discard() {
+	if k.tree == nil {
+		return
+	}
+	if k.opened != nil {
+		k.opened.erase()
+	}
+	if k.after != nil && len(k.own) > 0 {
+		k.after.secret.erase()
+	}
+	for _, g := range k.own {
+		g.erase()
+	}
+	k.giveBack()
+}
+
+// giveBack erases the key's own memory, and leaves it to the next message.
+func (k *messageKey) giveBack() {
+	t := k.tree
+	*k = messageKey{}
+	t.spare = k
 }
 
 // openedLeaf is what takes the place of a frontier node when the first leaf
 // below it speaks.
 type openedLeaf struct {
+	hidden
 	leaf     LeafIndex
 	from     nodeIndex
 	siblings []frontierNode
@@ -256,8 +327,19 @@ type openedLeaf struct {
 }
 
 type frontierNode struct {
+	hidden
 	index  nodeIndex
 	secret Secret
+}
+
+// erase is for a leaf that was opened in vain.
+func (o *openedLeaf) erase() {
+	for _, n := range o.siblings {
+		n.secret.erase()
+	}
+	for _, r := range o.ratchets {
+		r.secret.erase()
+	}
 }
 
 // open derives a leaf's ratchets from the frontier node above it
@@ -280,7 +362,7 @@ func (t *secretTree) open(leaf LeafIndex) (*openedLeaf, error) {
 		if next > at {
 			left, right = right, left
 		}
-		o.siblings = append(o.siblings, frontierNode{sibling, right})
+		o.siblings = append(o.siblings, frontierNode{index: sibling, secret: right})
 		if at != o.from {
 			secret.erase()
 		}
@@ -336,7 +418,7 @@ func (t *secretTree) erase() {
 	for _, r := range t.ratchets {
 		r.secret.erase()
 		for _, g := range r.skipped {
-			g.key.erase()
+			g.erase()
 		}
 	}
 	t.moves++
@@ -345,7 +427,10 @@ func (t *secretTree) erase() {
 }
 
 // record is one entry of what a member stores. A nil value deletes it.
-type record struct{ key, value []byte }
+type record struct {
+	hidden
+	key, value []byte
+}
 
 // Records of a secret tree: 'n' and a node index for a frontier node, 'r', a
 // leaf index and a kind for a ratchet. Values begin with a version.
@@ -368,11 +453,11 @@ func (t *secretTree) drain() []record {
 		if secret, ok := t.frontier[i]; ok {
 			value = appendVec([]byte{secretTreeVersion}, secret)
 		}
-		out = append(out, record{key, value})
+		out = append(out, record{key: key, value: value})
 	}
 	for id := range t.dirtyRatchets {
 		key := append(appendU32([]byte{ratchetRecord}, uint32(id.leaf)), byte(id.kind))
-		out = append(out, record{key, t.ratchets[id].marshal()})
+		out = append(out, record{key: key, value: t.ratchets[id].marshal()})
 	}
 	clear(t.dirtyNodes)
 	clear(t.dirtyRatchets)

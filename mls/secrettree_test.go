@@ -32,9 +32,10 @@ type secretTreeVector struct {
 }
 
 func checkSecretTree(t *testing.T, s *suite, v secretTreeVector) {
-	key, nonce := senderDataKey(s, Secret(v.SenderData.Secret), v.SenderData.Ciphertext)
-	wantBytes(t, "sender data key", key, v.SenderData.Key)
-	wantBytes(t, "sender data nonce", nonce, v.SenderData.Nonce)
+	w := getWorkspace()
+	w.deriveSenderData(s, Secret(v.SenderData.Secret), &privateMessage{ciphertext: v.SenderData.Ciphertext})
+	wantBytes(t, "sender data key", w.key[:s.nk], v.SenderData.Key)
+	wantBytes(t, "sender data nonce", w.nonce[:], v.SenderData.Nonce)
 	tree := newSecretTree(s, Secret(bytes.Clone(v.Encryption)), uint32(len(v.Leaves)))
 	for i, generations := range v.Leaves {
 		for _, g := range generations {
@@ -73,23 +74,33 @@ func take(tree *secretTree, id ratchetID, generation uint32) (Secret, error) {
 	return bytes.Clone(k.key), nil
 }
 
+// spend consumes the next key to send under.
+func spend(tree *secretTree, leaf LeafIndex, kind ratchetKind) error {
+	k, err := tree.next(leaf, kind)
+	if err == nil {
+		k.consume()
+	}
+	return err
+}
+
 func TestSendingGivesEachGenerationOnce(t *testing.T) {
 	sender, receiver := testTree(t, 4), testTree(t, 4)
 	for want := range uint32(5) {
-		generation, key, nonce, err := sender.next(2, applicationRatchet)
+		sent, err := sender.next(2, applicationRatchet)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if generation != want {
-			t.Errorf("got generation %d, want %d", generation, want)
+		if sent.generation != want {
+			t.Errorf("got generation %d, want %d", sent.generation, want)
 		}
-		k, err := receiver.at(2, applicationRatchet, generation)
+		k, err := receiver.at(2, applicationRatchet, sent.generation)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !k.key.Equal(key) || !bytes.Equal(k.nonce, nonce) {
+		if !k.key.Equal(sent.key) || !bytes.Equal(k.nonce, sent.nonce) {
 			t.Errorf("generation %d: sender and receiver differ", want)
 		}
+		sent.consume()
 		k.consume()
 	}
 }
@@ -116,10 +127,13 @@ func TestConsumingAKeyOverwritesWhatItDerivesFrom(t *testing.T) {
 	consumed := map[string]Secret{"the root": root, "the first ratchet secret": k.opened.ratchets[id.kind].secret, "the key": k.key}
 	k.consume()
 	ahead := tree.ratchets[id]
-	consumed["the second ratchet secret"] = ahead.secret
+	second := bytes.Clone(ahead.secret)
 	skipped := ahead.skipped[0].key
 	if _, err := take(tree, id, 3); err != nil {
 		t.Fatal(err)
+	}
+	if ahead.secret.Equal(second) {
+		t.Error("the second ratchet secret is still there")
 	}
 	if skipped.Equal(make(Secret, len(skipped))) {
 		t.Error("a key that was only skipped is overwritten")
@@ -132,6 +146,38 @@ func TestConsumingAKeyOverwritesWhatItDerivesFrom(t *testing.T) {
 		if !secret.Equal(make(Secret, len(secret))) {
 			t.Errorf("%s is still there", what)
 		}
+	}
+}
+
+func TestDiscardingAKeyOverwritesWhatWasDerivedForIt(t *testing.T) {
+	tree, id := testTree(t, 4), ratchetID{1, applicationRatchet}
+	first, err := tree.at(id.leaf, id.kind, 2) // of a leaf that has not spoken
+	if err != nil {
+		t.Fatal(err)
+	}
+	derived := map[string]Secret{"the key": first.key, "the ratchet ahead": first.after.secret,
+		"the first ratchet": first.opened.ratchets[id.kind].secret, "a sibling": first.opened.siblings[0].secret}
+	skipped := first.own[1].key
+	first.discard()
+	derived["a key passed by"] = skipped
+	if err := spend(tree, id.leaf, id.kind); err != nil {
+		t.Fatal(err)
+	}
+	before := bytes.Clone(tree.ratchets[id].secret)
+	next, err := tree.at(id.leaf, id.kind, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	derived["the next key"], derived["the next secret"] = next.key, next.room.next[:]
+	next.discard()
+	next.discard() // does no harm
+	for what, secret := range derived {
+		if !secret.Equal(make(Secret, len(secret))) {
+			t.Errorf("%s is still there", what)
+		}
+	}
+	if !tree.ratchets[id].secret.Equal(before) {
+		t.Error("the ratchet moved")
 	}
 }
 
@@ -165,7 +211,8 @@ func TestLookingAtAKeyChangesNothing(t *testing.T) {
 func TestKeysMayBeConsumedInAnotherOrderThanTheyWereLookedAt(t *testing.T) {
 	tree := testTree(t, 8)
 	var looked []*messageKey
-	for i, id := range []ratchetID{{0, 0}, {1, 0}, {0, 1}, {0, 0}} {
+	ids := []ratchetID{{0, 0}, {1, 0}, {0, 1}, {0, 0}}
+	for i, id := range ids {
 		k, err := tree.at(id.leaf, id.kind, uint32(3-i))
 		if err != nil {
 			t.Fatal(err)
@@ -175,9 +222,9 @@ func TestKeysMayBeConsumedInAnotherOrderThanTheyWereLookedAt(t *testing.T) {
 	for _, k := range slices.Backward(looked) {
 		k.consume()
 	}
-	for _, k := range looked {
-		if _, err := take(tree, k.id, k.generation); !errors.Is(err, errGenerationUsed) {
-			t.Errorf("%v generation %d again: got %v", k.id, k.generation, err)
+	for i, id := range ids {
+		if _, err := take(tree, id, uint32(3-i)); !errors.Is(err, errGenerationUsed) {
+			t.Errorf("%v generation %d again: got %v", id, 3-i, err)
 		}
 	}
 	for _, id := range []ratchetID{{0, 0}, {1, 0}, {0, 1}} {
@@ -224,10 +271,10 @@ func TestRatchetEndsBeforeItsCounter(t *testing.T) {
 		t.Fatal(err)
 	}
 	tree.ratchets[id].generation = math.MaxUint32 - 1
-	if _, _, _, err := tree.next(id.leaf, id.kind); err != nil {
+	if err := spend(tree, id.leaf, id.kind); err != nil {
 		t.Errorf("the last generation: %v", err)
 	}
-	if _, _, _, err := tree.next(id.leaf, id.kind); err == nil {
+	if err := spend(tree, id.leaf, id.kind); err == nil {
 		t.Error("a key past the last generation")
 	}
 }
@@ -235,9 +282,8 @@ func TestRatchetEndsBeforeItsCounter(t *testing.T) {
 func TestSenderOutsideTheTreeIsRefused(t *testing.T) {
 	tree := testTree(t, 4)
 	for _, leaf := range []LeafIndex{4, 5, math.MaxUint32} {
-		if _, err := tree.at(leaf, applicationRatchet, 0); !isInvalid(err, "6.3.2") {
-			t.Errorf("leaf %d: got %v", leaf, err)
-		}
+		_, err := tree.at(leaf, applicationRatchet, 0)
+		wantRefusal(t, err, "6.3.2", "is outside the tree")
 	}
 }
 
@@ -246,7 +292,7 @@ func TestMessageTouchesOneRecord(t *testing.T) {
 	if got := tree.drain(); len(got) != 1 {
 		t.Errorf("a new tree has %d records, want its root", len(got))
 	}
-	if _, _, _, err := tree.next(700, applicationRatchet); err != nil {
+	if err := spend(tree, 700, applicationRatchet); err != nil {
 		t.Fatal(err)
 	}
 	// The root goes, ten siblings and two ratchets come.
@@ -254,7 +300,7 @@ func TestMessageTouchesOneRecord(t *testing.T) {
 		t.Errorf("the first message touches %d records, want 13", len(got))
 	}
 	for range 3 {
-		if _, _, _, err := tree.next(700, applicationRatchet); err != nil {
+		if err := spend(tree, 700, applicationRatchet); err != nil {
 			t.Fatal(err)
 		}
 		if got := tree.drain(); len(got) != 1 || len(got[0].value) > 48 {
@@ -306,7 +352,7 @@ func (s records) apply(changes []record) {
 
 func (s records) list() (out []record) {
 	for key, value := range s {
-		out = append(out, record{[]byte(key), value})
+		out = append(out, record{key: []byte(key), value: value})
 	}
 	return out
 }
@@ -485,7 +531,7 @@ func FuzzSecretTreeRecord(f *testing.F) {
 		f.Add(r.key, r.value)
 	}
 	f.Fuzz(func(t *testing.T, key, value []byte) {
-		tree, err := parseSecretTree(s, 8, []record{{key, value}})
+		tree, err := parseSecretTree(s, 8, []record{{key: key, value: value}})
 		if err != nil {
 			return
 		}
@@ -508,7 +554,7 @@ func TestBrokenSecretTreeRecordsAreRefused(t *testing.T) {
 	for key, value := range store {
 		refused := func(what string, key, value []byte) {
 			t.Helper()
-			if _, err := parseSecretTree(s, 8, []record{{key, value}}); err == nil {
+			if _, err := parseSecretTree(s, 8, []record{{key: key, value: value}}); err == nil {
 				t.Errorf("record %x with %s was restored", key, what)
 			}
 		}
@@ -522,9 +568,9 @@ func TestBrokenSecretTreeRecordsAreRefused(t *testing.T) {
 		refused("a place outside the tree", outside, value)
 	}
 	backwards := &ratchet{generation: 5, secret: s.randomSecret(), skipped: []generationKey{
-		{3, s.randomSecret()[:s.nk], s.randomSecret()[:s.nn]}, {2, s.randomSecret()[:s.nk], s.randomSecret()[:s.nn]}}}
+		{generation: 3, key: s.randomSecret()[:s.nk], nonce: s.randomSecret()[:s.nn]}, {generation: 2, key: s.randomSecret()[:s.nk], nonce: s.randomSecret()[:s.nn]}}}
 	key := append(appendU32([]byte{ratchetRecord}, 0), byte(applicationRatchet))
-	if _, err := parseSecretTree(s, 8, []record{{key, backwards.marshal()}}); err == nil {
+	if _, err := parseSecretTree(s, 8, []record{{key: key, value: backwards.marshal()}}); err == nil {
 		t.Error("a ratchet whose skipped keys are out of order was restored")
 	}
 }

@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"time"
 )
 
 // StagedCommit is a checked commit that has not taken effect: one's own until
 // the delivery service accepts it, another's until the caller merges it. It
 // changes nothing by itself, and may be dropped.
 type StagedCommit struct {
+	hidden
 	s      *suite
-	from   uint64 // epoch it starts from
-	before []byte // group context it starts from
+	public *PublicGroup // that staged it; for its Config alone
+	from   uint64       // epoch it starts from
+	before []byte       // group context it starts from
 	tree   *tree
 	view   *CommitView
 
@@ -20,18 +23,21 @@ type StagedCommit struct {
 	encoded         []byte
 	interim         []byte
 	confirmationTag []byte
+	at              time.Time // when it was made or processed, if that is known
 
 	member  *member // what a member goes on with; nil if staged by a PublicGroup, or removed by it
 	removed bool
 
 	// Of one's own commit:
 	message []byte
+	sealed  []byte // AuthenticatedContent of an encrypted one, which its maker cannot decrypt
 	welcome *welcome
 	join    *joinState // of one that joins
 }
 
 // member is what only a member knows of an epoch.
 type member struct {
+	hidden
 	own     LeafIndex
 	signer  Secret // private signature key
 	secrets *treeSecrets
@@ -46,17 +52,19 @@ func (m *member) erase() {
 
 // stage gives the commit the place in the transcript that its content and
 // signature earn it (RFC 9420, Section 8.2).
-func (t *transition) stage(ac *authenticatedContent) *StagedCommit {
+func (t *transition) stage(ac *authenticatedContent, at time.Time) *StagedCommit {
 	p := t.from
 	t.ctx.ConfirmedTranscriptHash = confirmedTranscriptHash(p.s, p.interim, ac)
 	return &StagedCommit{
 		s:       p.s,
+		public:  p,
 		from:    p.ctx.Epoch,
 		before:  p.encoded,
 		tree:    t.tree,
 		view:    t.view,
 		ctx:     &t.ctx,
 		encoded: t.ctx.appendTo(nil),
+		at:      at,
 	}
 }
 
@@ -115,11 +123,12 @@ func (s *StagedCommit) GroupInfo() (*GroupInfo, error) {
 	if s.member == nil {
 		return nil, errNotMember
 	}
-	return s.member.groupInfo(s.s, s.ctx, s.confirmationTag, nil, true)
+	return s.member.groupInfo(s.public, s.ctx, s.confirmationTag, nil, true)
 }
 
 // groupInfo makes a signed GroupInfo (RFC 9420, Section 12.4.3).
-func (m *member) groupInfo(s *suite, ctx *GroupContext, tag []byte, tree *tree, external bool) (*GroupInfo, error) {
+func (m *member) groupInfo(p *PublicGroup, ctx *GroupContext, tag []byte, tree *tree, external bool) (*GroupInfo, error) {
+	s := p.s
 	gi := &GroupInfo{Context: *ctx, ConfirmationTag: tag, Signer: m.own}
 	if external {
 		if m.epoch.external == nil {
@@ -134,6 +143,9 @@ func (m *member) groupInfo(s *suite, ctx *GroupContext, tag []byte, tree *tree, 
 	}
 	if tree != nil {
 		gi.Extensions = append(gi.Extensions, Extension{ExtensionRatchetTree, tree.appendTo(nil)})
+	}
+	if !p.cfg.NoGREASE {
+		gi.Extensions = append(gi.Extensions, Extension{Type: ExtensionType(greaseValue())})
 	}
 	return gi, gi.sign(s, m.signer)
 }
@@ -176,15 +188,17 @@ func (s *StagedCommit) CheckGroupInfo(gi *GroupInfo) error {
 // staged commit is of no use afterwards.
 func (s *StagedCommit) Discard() {
 	if s.member != nil {
+		s.member.signer.erase() // a copy of the group's
 		s.member.erase()
 		s.member = nil
 	}
 }
 
 const (
-	stagedVersion = 1
+	stagedVersion = 2 // 1 had no application export secret
 	stagedCommit  = 1
 	stagedJoin    = 2
+	stagedSealed  = 3 // a commit that was sent encrypted
 )
 
 // Bytes gives one's own staged commit as a record to be stored before the
@@ -195,13 +209,14 @@ func (s *StagedCommit) Bytes() Secret {
 	if s.message == nil || s.member == nil {
 		return nil
 	}
-	kind := byte(stagedCommit)
-	if s.join != nil {
-		kind = stagedJoin
-	}
-	b := []byte{stagedVersion, kind}
-	if s.join != nil {
-		b = s.join.appendTo(b)
+	b := []byte{stagedVersion}
+	switch {
+	case s.join != nil:
+		b = s.join.appendTo(append(b, stagedJoin))
+	case s.sealed != nil:
+		b = appendVec(append(b, stagedSealed), s.sealed)
+	default:
+		b = append(b, stagedCommit)
 	}
 	b = appendVec(b, s.before)
 	b = appendVec(b, s.message)
@@ -215,33 +230,49 @@ func (s *StagedCommit) Bytes() Secret {
 // stagedRecord is the part of a staged commit that cannot be worked out from
 // the commit itself.
 type stagedRecord struct {
+	hidden
+	sealed          *authenticatedContent // of a commit that was sent encrypted
 	before, message []byte
 	welcome         *welcome
 	member          *member
 }
 
-func readStagedRecord(r *reader, s *suite) stagedRecord {
+func readStagedRecord(r *reader, s *suite, version uint8) stagedRecord {
 	rec := stagedRecord{before: r.vec(), message: r.vec()}
 	if r.optional() {
 		rec.welcome = readWelcome(r)
 	}
-	rec.member = readMember(r, s)
+	rec.member = readMember(r, s, version)
 	return rec
 }
 
-func readStagedKind(r *reader, want byte) {
-	r.version(stagedVersion)
-	if kind := r.u8(); r.err == nil && kind != want {
+// readStagedKind reads the head of a record, and refuses kinds other than these.
+func readStagedKind(r *reader, want ...byte) (version uint8, kind byte) {
+	version = r.versions(stagedVersion)
+	kind = r.u8()
+	if r.err == nil && !slices.Contains(want, kind) {
 		r.fail(errors.New("mls: record is not of this kind of staged commit"))
 	}
+	return version, kind
 }
 
 // ParseStaged reads what [StagedCommit.Bytes] gave for a commit of this group
 // in its present epoch, or gives [ErrStale].
 func (g *Group) ParseStaged(b []byte) (*StagedCommit, error) {
 	rec, err := parse(b, "staged commit", func(r *reader) stagedRecord {
-		readStagedKind(r, stagedCommit)
-		return readStagedRecord(r, g.public.s)
+		version, kind := readStagedKind(r, stagedCommit, stagedSealed)
+		var sealed *authenticatedContent
+		if kind == stagedSealed {
+			content, err := parse(r.vec(), "sealed commit", readAuthenticatedContent)
+			if err != nil {
+				r.fail(err)
+				return stagedRecord{}
+			}
+			sealed = content
+		}
+		rec := readStagedRecord(r, g.public.s, version)
+		rec.sealed = sealed
+		return rec
 	})
 	if err != nil {
 		return nil, err
@@ -257,18 +288,34 @@ func (p *PublicGroup) restage(rec stagedRecord) (*StagedCommit, error) {
 	if !bytes.Equal(rec.before, p.encoded) {
 		return nil, ErrStale
 	}
-	m, err := ParseMessage(rec.message)
-	if err != nil {
-		return nil, err
+	ac := rec.sealed
+	if ac == nil {
+		m, err := ParseMessage(rec.message)
+		if err != nil {
+			return nil, err
+		}
+		if m.public == nil {
+			return nil, ErrNotForGroup
+		}
+		if err := p.checkAddress(m); err != nil {
+			return nil, err
+		}
+		ac = m.public.authenticated()
 	}
-	if m.public == nil || m.public.content.contentType != ContentCommit {
+	if ac.content.contentType != ContentCommit {
 		return nil, ErrNotForGroup
 	}
-	e, err := p.Process(m, noTime)
+	if err := p.authenticate(ac); err != nil {
+		return nil, err
+	}
+	t, err := p.receiveCommit(ac, noTime)
 	if err != nil {
 		return nil, err
 	}
-	s := e.(*StagedCommit) // a commit gives nothing else
+	s := t.stage(ac, noTime).confirm(ac.auth.confirmationTag)
 	s.message, s.welcome, s.member = rec.message, rec.welcome, rec.member
+	if rec.sealed != nil {
+		s.sealed = marshal(ac)
+	}
 	return s, nil
 }

@@ -97,8 +97,17 @@ func checkEncryptVector(t *testing.T, s *suite, v cryptoBasicsVector) {
 	}
 }
 
-// TestPublicKeysAreJudgedAsTheKEMReadsThem: whatever replaces reading a key
-// must give the same verdict on every input.
+// sealable reports whether the KEM reads a public key and seals to it.
+func (s *suite) sealable(key []byte) bool {
+	if _, err := s.parsePublicKey(key); err != nil {
+		return false
+	}
+	_, err := s.encryptWithLabel(key, nil, nil)
+	return err == nil
+}
+
+// TestPublicKeysAreJudgedAsTheKEMReadsThem: whatever replaces reading a key, and
+// sealing to it, must give the same verdict on every input.
 func TestPublicKeysAreJudgedAsTheKEMReadsThem(t *testing.T) {
 	eachSuite(t, func(t *testing.T, s *suite) {
 		_, good, err := s.generateKeyPair()
@@ -106,9 +115,8 @@ func TestPublicKeysAreJudgedAsTheKEMReadsThem(t *testing.T) {
 			t.Fatal(err)
 		}
 		compare := func(t interface{ Errorf(string, ...any) }, key []byte) {
-			_, reads := s.parsePublicKey(key)
-			if got := s.checkPublicKey(key); (got == nil) != (reads == nil) {
-				t.Errorf("%x: checked %v, read %v", key, got, reads)
+			if got, want := s.checkPublicKey(key), s.sealable(key); (got == nil) != want {
+				t.Errorf("%x: checked %v, but that one can seal to it is %t", key, got, want)
 			}
 		}
 		for n := range len(good) + 2 {
@@ -116,7 +124,7 @@ func TestPublicKeysAreJudgedAsTheKEMReadsThem(t *testing.T) {
 		}
 		// Around the modulus of ML-KEM, at each end of its coefficients.
 		for _, value := range []uint16{0, 3328, 3329, 3330, 4095} {
-			for _, at := range []int{0, 3, 381, 384, 1149, 1152, 1181} {
+			for _, at := range []int{0, 3, 381, 384, 1149, 1152, 1181, 1533, 1536, 1565} {
 				if at+3 > len(good) {
 					continue
 				}
@@ -125,6 +133,20 @@ func TestPublicKeysAreJudgedAsTheKEMReadsThem(t *testing.T) {
 				high[at+1], high[at+2] = high[at+1]&0x0f|byte(value<<4), byte(value>>4)
 				compare(t, low)
 				compare(t, high)
+			}
+		}
+		// Points of low order, with the bit that X25519 ignores clear and set.
+		for _, u := range lowOrder {
+			if len(good) != 32 && len(good) != 1184+32 {
+				break
+			}
+			key := append(bytes.Clone(good[:len(good)-32]), u[:]...)
+			for range 2 {
+				if s.checkPublicKey(key) == nil {
+					t.Errorf("%x is taken", u)
+				}
+				compare(t, key)
+				key[len(key)-1] |= 0x80
 			}
 		}
 		rapid.Check(t, func(t *rapid.T) {
@@ -139,12 +161,13 @@ func TestPublicKeysAreJudgedAsTheKEMReadsThem(t *testing.T) {
 
 // eachSuite runs a test on every suite there is.
 func eachSuite(t *testing.T, test func(t *testing.T, s *suite)) {
+	everySuite(t, func(t *testing.T, id CipherSuite) { test(t, mustSuite(t, id)) })
+}
+
+// everySuite is eachSuite for what knows suites from outside.
+func everySuite(t *testing.T, test func(t *testing.T, suite CipherSuite)) {
 	for _, id := range Suites() {
-		s, err := id.suite()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Run(fmt.Sprintf("%04x", uint16(id)), func(t *testing.T) { test(t, s) })
+		t.Run(fmt.Sprintf("%#04x", uint16(id)), func(t *testing.T) { test(t, id) })
 	}
 }
 

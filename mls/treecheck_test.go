@@ -57,16 +57,16 @@ func (g *treeGroup) alter(n nodeIndex, change func(*parentNode)) {
 
 func TestVerifyRefuses(t *testing.T) {
 	for _, c := range []struct {
-		name, section string
-		spoil         func(t *testing.T, g *treeGroup)
+		name, section, rule string
+		spoil               func(t *testing.T, g *treeGroup)
 	}{
-		{"a leaf's signature that does not verify", "7.3", func(t *testing.T, g *treeGroup) {
+		{"a leaf's signature that does not verify", "7.3", "leaf node signature", func(t *testing.T, g *treeGroup) {
 			l, _ := g.leaf(1).clone()
 			l.Signature[0] ^= 1
 			g.setLeaf(1, l)
 			g.blankPath(1)
 		}},
-		{"a leaf signed for another place", "7.3", func(t *testing.T, g *treeGroup) {
+		{"a leaf signed for another place", "7.3", "leaf node signature", func(t *testing.T, g *treeGroup) {
 			l, _ := g.leaf(1).clone()
 			l.Source = LeafFromUpdate
 			if err := l.sign(g.s, g.signers[1], g.groupID, 3); err != nil {
@@ -74,58 +74,58 @@ func TestVerifyRefuses(t *testing.T) {
 			}
 			g.replaceLeaf(1, l)
 		}},
-		{"a signature key twice", "7.3", func(t *testing.T, g *treeGroup) {
+		{"a signature key twice", "7.3", "have the same signature key", func(t *testing.T, g *treeGroup) {
 			g.signers[1] = g.signers[0]
 			g.resign(t, 1, func(l *LeafNode) { l.SignatureKey = g.leaf(0).SignatureKey })
 			g.blankPath(1)
 		}},
-		{"an encryption key at two leaves", "7.3", func(t *testing.T, g *treeGroup) {
+		{"an encryption key at two leaves", "7.3", "have the same encryption key", func(t *testing.T, g *treeGroup) {
 			g.resign(t, 1, func(l *LeafNode) { l.EncryptionKey = g.leaf(0).EncryptionKey })
 			g.blankPath(1)
 		}},
-		{"an encryption key at a leaf and a parent", "7.3", func(t *testing.T, g *treeGroup) {
+		{"an encryption key at a leaf and a parent", "7.3", "have the same encryption key", func(t *testing.T, g *treeGroup) {
 			g.replaceLeaf(2, g.leaf(2))
 			g.resign(t, 2, func(l *LeafNode) {
 				l.Source, l.EncryptionKey = LeafFromUpdate, g.encryptionKey(LeafIndex(4).node().parent())
 			})
 		}},
-		{"a credential type that a member does not support", "7.3", func(t *testing.T, g *treeGroup) {
+		{"a credential type that a member does not support", "7.3", "is not supported by all members", func(t *testing.T, g *treeGroup) {
 			g.resign(t, 1, func(l *LeafNode) {
 				l.Credential.Type = 77
 				l.Capabilities.Credentials = []CredentialType{77, 77, 77, 77, 77, 77, 77, 77, CredentialBasic}
 			})
 			g.blankPath(1)
 		}},
-		{"leaves that do not list the credential type in use", "7.3", func(t *testing.T, g *treeGroup) {
+		{"leaves that do not list the credential type in use", "7.3", "is not supported by all members", func(t *testing.T, g *treeGroup) {
 			for i := range g.leaves() {
 				g.resign(t, i, func(l *LeafNode) { l.Capabilities.Credentials = []CredentialType{CredentialX509} })
 			}
 			g.blankAll()
 		}},
-		{"a leaf that does not list its own extension", "7.3", func(t *testing.T, g *treeGroup) {
+		{"a leaf that does not list its own extension", "7.3", "its own extension", func(t *testing.T, g *treeGroup) {
 			g.resign(t, 1, func(l *LeafNode) { l.Extensions = Extensions{{Type: 0xF123}} })
 			g.blankPath(1)
 		}},
-		{"an unmerged leaf that is blank", "12.4.3.1", func(t *testing.T, g *treeGroup) {
+		{"an unmerged leaf that is blank", "12.4.3.1", "is unmerged but blank", func(t *testing.T, g *treeGroup) {
 			g.setLeaf(2, nil)
 		}},
-		{"an unmerged leaf that is not under the node", "12.4.3.1", func(t *testing.T, g *treeGroup) {
+		{"an unmerged leaf that is not under the node", "12.4.3.1", "that are not under it", func(t *testing.T, g *treeGroup) {
 			g.alter(1, func(p *parentNode) { p.unmergedLeaves = []LeafIndex{4} })
 		}},
-		{"an unmerged leaf far outside the tree", "12.4.3.1", func(t *testing.T, g *treeGroup) {
+		{"an unmerged leaf far outside the tree", "12.4.3.1", "that are not under it", func(t *testing.T, g *treeGroup) {
 			g.alter(1, func(p *parentNode) { p.unmergedLeaves = []LeafIndex{1 << 31} })
 		}},
-		{"an unmerged leaf that is merged below", "12.4.3.1", func(t *testing.T, g *treeGroup) {
+		{"an unmerged leaf that is merged below", "12.4.3.1", "lacks an unmerged leaf", func(t *testing.T, g *treeGroup) {
 			g.alter(g.root(), func(p *parentNode) { p.unmergedLeaves = []LeafIndex{1} })
 		}},
-		{"a parent whose key was swapped", "7.9.2", func(t *testing.T, g *treeGroup) {
+		{"a parent whose key was swapped", "7.9.2", "parent hash of node", func(t *testing.T, g *treeGroup) {
 			_, public, err := g.s.generateKeyPair()
 			if err != nil {
 				t.Fatal(err)
 			}
 			g.alter(g.root(), func(p *parentNode) { p.encryptionKey = public })
 		}},
-		{"a parent set by no one below it", "7.9.2", func(t *testing.T, g *treeGroup) {
+		{"a parent set by no one below it", "7.9.2", "parent hash of node", func(t *testing.T, g *treeGroup) {
 			_, public, err := g.s.generateKeyPair()
 			if err != nil {
 				t.Fatal(err)
@@ -134,10 +134,10 @@ func TestVerifyRefuses(t *testing.T) {
 			g.blankPath(2)
 			g.set(n, node{parent: &parentNode{encryptionKey: public}})
 		}},
-		{"a parent hash that is not the node's above", "7.9.2", func(t *testing.T, g *treeGroup) {
+		{"a parent hash that is not the node's above", "7.9.2", "parent hash of node", func(t *testing.T, g *treeGroup) {
 			g.alter(LeafIndex(4).node().parent(), func(p *parentNode) { p.parentHash = bytes.Repeat([]byte{7}, 32) })
 		}},
-		{"a merged leaf that a parent calls unmerged", "7.9.2", func(t *testing.T, g *treeGroup) {
+		{"a merged leaf that a parent calls unmerged", "7.9.2", "parent hash of node", func(t *testing.T, g *treeGroup) {
 			g.alter(LeafIndex(4).node().parent(), func(p *parentNode) { p.unmergedLeaves = []LeafIndex{5} })
 		}},
 	} {
@@ -145,7 +145,7 @@ func TestVerifyRefuses(t *testing.T) {
 			g := filledTree(t)
 			c.spoil(t, g)
 			joiner := mustTree(t, g.appendTo(nil))
-			wantInvalid(t, joiner.verify(g.s, g.groupID, g.hash(g.s)), c.section)
+			wantRefusal(t, joiner.verify(g.s, g.groupID, g.hash(g.s)), c.section, c.rule)
 		})
 	}
 }
@@ -158,12 +158,12 @@ func (g *treeGroup) blankAll() {
 
 func TestVerifyRefusesAnotherTreeHash(t *testing.T) {
 	g := filledTree(t)
-	wantInvalid(t, g.verify(g.s, g.groupID, g.s.zero()), "12.4.3.1")
+	wantRefusal(t, g.verify(g.s, g.groupID, g.s.zero()), "12.4.3.1", "tree hash is not that")
 }
 
 func TestVerifyRefusesLeavesOfAnotherGroup(t *testing.T) {
 	g := filledTree(t)
-	wantInvalid(t, g.verify(g.s, []byte("another group"), g.hash(g.s)), "7.3")
+	wantRefusal(t, g.verify(g.s, []byte("another group"), g.hash(g.s)), "7.3", "leaf node signature")
 }
 
 // receivedPath has leaf 0 commit without others following.
@@ -183,27 +183,27 @@ func (g *treeGroup) receivedPath(t *testing.T) *updatePath {
 
 func TestApplyPathRefuses(t *testing.T) {
 	for _, c := range []struct {
-		name, section string
-		spoil         func(g *treeGroup, p *updatePath)
+		name, section, rule string
+		spoil               func(g *treeGroup, p *updatePath)
 	}{
-		{"a path that is too short", "7.5", func(_ *treeGroup, p *updatePath) { p.nodes = p.nodes[1:] }},
-		{"a path that is too long", "7.5", func(_ *treeGroup, p *updatePath) { p.nodes = append(p.nodes, p.nodes[0]) }},
-		{"a leaf of another source", "7.3", func(_ *treeGroup, p *updatePath) { p.leaf.Source = LeafFromUpdate }},
-		{"another parent hash", "7.9.2", func(_ *treeGroup, p *updatePath) { p.leaf.ParentHash[0] ^= 1 }},
-		{"no parent hash", "7.9.2", func(_ *treeGroup, p *updatePath) { p.leaf.ParentHash = nil }},
-		{"a swapped key", "7.9.2", func(g *treeGroup, p *updatePath) {
+		{"a path that is too short", "7.5", "update path has 2 nodes", func(_ *treeGroup, p *updatePath) { p.nodes = p.nodes[1:] }},
+		{"a path that is too long", "7.5", "update path has 4 nodes", func(_ *treeGroup, p *updatePath) { p.nodes = append(p.nodes, p.nodes[0]) }},
+		{"a leaf of another source", "7.3", "leaf node of an update path", func(_ *treeGroup, p *updatePath) { p.leaf.Source = LeafFromUpdate }},
+		{"another parent hash", "7.9.2", "parent hash of the update", func(_ *treeGroup, p *updatePath) { p.leaf.ParentHash[0] ^= 1 }},
+		{"no parent hash", "7.9.2", "parent hash of the update", func(_ *treeGroup, p *updatePath) { p.leaf.ParentHash = nil }},
+		{"a swapped key", "7.9.2", "parent hash of the update", func(g *treeGroup, p *updatePath) {
 			_, p.nodes[1].encryptionKey, _ = g.s.generateKeyPair()
 		}},
-		{"a key that is none", "7.3", func(_ *treeGroup, p *updatePath) { p.nodes[0].encryptionKey = []byte("short") }},
-		{"one key twice", "7.3", func(_ *treeGroup, p *updatePath) { p.nodes[0].encryptionKey = p.nodes[1].encryptionKey }},
-		{"the leaf's old key", "12.4.2", func(g *treeGroup, p *updatePath) { p.leaf.EncryptionKey = g.leaf(0).EncryptionKey }},
-		{"an old key of the path", "12.4.2", func(g *treeGroup, p *updatePath) {
+		{"a key that is none", "7.3", "encryption key is not a key", func(_ *treeGroup, p *updatePath) { p.nodes[0].encryptionKey = []byte("short") }},
+		{"one key twice", "7.3", "an encryption key twice", func(_ *treeGroup, p *updatePath) { p.nodes[0].encryptionKey = p.nodes[1].encryptionKey }},
+		{"the leaf's old key", "12.4.2", "has the encryption key of node", func(g *treeGroup, p *updatePath) { p.leaf.EncryptionKey = g.leaf(0).EncryptionKey }},
+		{"an old key of the path", "12.4.2", "has the encryption key of node", func(g *treeGroup, p *updatePath) {
 			p.nodes[2].encryptionKey = g.encryptionKey(g.root())
 		}},
-		{"another member's key", "12.4.2", func(g *treeGroup, p *updatePath) {
+		{"another member's key", "12.4.2", "has the encryption key of node", func(g *treeGroup, p *updatePath) {
 			p.nodes[0].encryptionKey = g.leaf(5).EncryptionKey
 		}},
-		{"another member's signature key", "7.3", func(g *treeGroup, p *updatePath) {
+		{"another member's signature key", "7.3", "update path has the signature key", func(g *treeGroup, p *updatePath) {
 			p.leaf.SignatureKey = g.leaf(5).SignatureKey
 		}},
 	} {
@@ -212,7 +212,7 @@ func TestApplyPathRefuses(t *testing.T) {
 			path := g.receivedPath(t)
 			c.spoil(g, path)
 			before := g.appendTo(nil)
-			wantInvalid(t, g.fork().applyPathKeys(g.s, 0, path), c.section)
+			wantRefusal(t, g.fork().applyPathKeys(g.s, 0, path), c.section, c.rule)
 			if !bytes.Equal(g.appendTo(nil), before) {
 				t.Error("a refused path changed the base")
 			}
@@ -251,7 +251,7 @@ func TestDecryptPathRefuses(t *testing.T) {
 	}
 	keys := g.secrets[7].marshal()
 	_, _, err = theirs.decryptPath(g.s, 7, g.secrets[7], 0, path, ctx, nil)
-	wantInvalid(t, err, "7.5")
+	wantRefusal(t, err, "7.5", "does not give the public key")
 	if !keys.Equal(g.secrets[7].marshal()) {
 		t.Error("a refused path changed the member's keys")
 	}

@@ -3,9 +3,6 @@ package mls
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 	"maps"
 	"slices"
 )
@@ -16,14 +13,10 @@ import (
 // treeSecrets is what one member may know of the tree's private keys: that of
 // its leaf, and those of the nodes above it whose last path secret reached it.
 type treeSecrets struct {
+	hidden
 	leaf    Secret
 	private map[nodeIndex]Secret
 }
-
-// Format and LogValue hide the keys: fmt asks no unexported field how it wants
-// to be printed.
-func (treeSecrets) Format(f fmt.State, _ rune) { io.WriteString(f, "[secret]") }
-func (treeSecrets) LogValue() slog.Value       { return slog.StringValue("[secret]") }
 
 func newTreeSecrets(leaf Secret) *treeSecrets {
 	return &treeSecrets{leaf: leaf, private: map[nodeIndex]Secret{}}
@@ -177,6 +170,7 @@ func (t *tree) recipients(copath nodeIndex, exclude map[LeafIndex]bool) []nodeIn
 
 // newPath is the private half of an UpdatePath that its committer is making.
 type newPath struct {
+	hidden
 	leaf         *LeafNode // signed
 	commitSecret Secret
 	secrets      *treeSecrets // the committer's for the next epoch
@@ -186,9 +180,6 @@ type newPath struct {
 	keys        [][]byte // by step
 	pathSecrets []Secret // by step
 }
-
-func (newPath) Format(f fmt.State, _ rune) { io.WriteString(f, "[secret]") }
-func (newPath) LogValue() slog.Value       { return slog.StringValue("[secret]") }
 
 // createPath draws new secrets for the nodes above sender and sets their keys
 // in the tree, to which the commit's proposals have been applied. template
@@ -239,21 +230,24 @@ func (p *newPath) draw(s *suite) error {
 	return nil
 }
 
+// pathSeal is one path secret on its way to one node.
+type pathSeal struct {
+	hidden
+	key    []byte
+	secret Secret
+	out    *hpkeCiphertext
+}
+
 // encryptPath seals the path secrets under the provisional group context ctx.
 // exclude has the leaves that the same commit adds.
 func (p *newPath) encryptPath(s *suite, ctx []byte, exclude map[LeafIndex]bool) (*updatePath, error) {
-	type seal struct {
-		key    []byte
-		secret Secret
-		out    *hpkeCiphertext
-	}
-	var seals []seal
+	var seals []pathSeal
 	out := &updatePath{leaf: p.leaf, nodes: make([]updatePathNode, len(p.steps))}
 	for i, step := range p.steps {
 		to := p.tree.recipients(step.copath, exclude)
 		out.nodes[i] = updatePathNode{encryptionKey: p.keys[i], secrets: make([]hpkeCiphertext, len(to))}
 		for j, n := range to {
-			seals = append(seals, seal{p.tree.encryptionKey(n), p.pathSecrets[i], &out.nodes[i].secrets[j]})
+			seals = append(seals, pathSeal{key: p.tree.encryptionKey(n), secret: p.pathSecrets[i], out: &out.nodes[i].secrets[j]})
 		}
 	}
 	context := encryptContext("UpdatePathNode", ctx)

@@ -67,7 +67,7 @@ func readNode(r *reader) node {
 	case nodeTypeParent:
 		return node{parent: readParentNode(r)}
 	}
-	r.fail(errors.New("mls: unknown node type"))
+	r.fail(invalid("7.8", "unknown node type"))
 	return node{}
 }
 

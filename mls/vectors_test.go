@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // The published test vectors are read from $SCONCE_VECTORS, or from a folder
@@ -96,11 +98,7 @@ func suiteOfVector(t *testing.T, file string, id uint16) *suite {
 	if id == 4 || id == 6 {
 		t.Skip("suites 4 and 6 (X448/Ed448) are not implemented on purpose")
 	}
-	s, err := suite.suite()
-	if err != nil {
-		t.Skipf("vector suite %d: %v", id, err)
-	}
-	return s
+	return mustSuite(t, suite)
 }
 
 // hexBytes is a JSON string of hexadecimal digits; null gives nil.
@@ -121,7 +119,7 @@ func (h *hexBytes) UnmarshalJSON(b []byte) error {
 }
 
 // wantBytes reports a difference of a vector's field.
-func wantBytes(t testing.TB, what string, got, want []byte) {
+func wantBytes(t rapid.TB, what string, got, want []byte) {
 	t.Helper()
 	if !slices.Equal(got, want) {
 		t.Errorf("%s:\n got %x\nwant %x", what, got, want)

@@ -55,6 +55,7 @@ func (g *GroupInfo) Bytes() []byte { return marshal(&Message{Format: FormatGroup
 
 // groupSecrets is GroupSecrets (RFC 9420, Section 12.4.3.1).
 type groupSecrets struct {
+	hidden
 	joiner     Secret
 	pathSecret Secret // nil when the commit had no path
 	psks       []PreSharedKeyID

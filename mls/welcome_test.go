@@ -63,7 +63,7 @@ func openWelcome(t *testing.T, s *suite, w *welcome, keyPackage []byte, initPriv
 		t.Fatal(err)
 	}
 	key, nonce := s.welcomeKeyNonce(s.welcomeSecret(secrets.joiner, psk))
-	b, err := s.open(key, nonce, nil, w.encryptedGroupInfo)
+	b, err := s.open(nil, key, nonce, nil, w.encryptedGroupInfo)
 	if err != nil {
 		t.Fatal(err)
 	}

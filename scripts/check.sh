@@ -15,7 +15,7 @@ go vet ./...
 # `go vet ./...` sees the host's files only. The list leaves out client/native,
 # which needs a disk and sockets and is never built for a browser.
 browser=()
-for dir in client client/bridge client/browser cmd/sconce-wasm; do
+for dir in client client/wire client/bridge client/browser cmd/sconce-wasm; do
 	if compgen -G "$dir/*.go" >/dev/null; then
 		browser+=("./$dir")
 	fi

@@ -3,10 +3,11 @@
 #
 # Some tests need more than Go: every duty of the server is tested on SQLite and,
 # where there is one, on PostgreSQL; the durability test watches system calls
-# with strace. As root on Debian what is missing gets installed; elsewhere it is
-# left out, and the last line says so. PostgreSQL runs from a folder that is
-# removed on exit, reached through a socket in it: nothing listens on the
-# network, and a PostgreSQL that the machine already runs is never touched.
+# with strace; the full-screen chat runs in tmux. As root on Debian what is
+# missing gets installed; elsewhere it is left out, and the last line says so.
+# PostgreSQL runs from a folder that is removed on exit, reached through a socket
+# in it: nothing listens on the network, and a PostgreSQL that the machine already
+# runs is never touched.
 #
 # SCONCE_TEST_POSTGRES, when set, names a database to use instead.
 set -euo pipefail
@@ -30,6 +31,7 @@ main() {
 	if [[ -z ${SCONCE_TEST_POSTGRES-} ]]; then
 		provide_postgres || left_out+=('the tests on PostgreSQL (install: apt-get install postgresql, or put initdb and pg_ctl on PATH)')
 	fi
+	provide tmux tmux || left_out+=('the full-screen chat in a real terminal (install: apt-get install tmux)')
 	provide strace strace || left_out+=('the system call trace (install: apt-get install strace)')
 
 	local status=0

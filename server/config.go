@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -22,6 +23,10 @@ import (
 
 // DefaultListen is where a server listens that is not told otherwise.
 const DefaultListen = "127.0.0.1:7300"
+
+// namedListen is where a server listens that has a name of its own, and is not
+// told otherwise.
+const namedListen = ":443"
 
 // Config says how to run a server. Only Data must be set.
 type Config struct {
@@ -39,9 +44,16 @@ type Config struct {
 	// TLSCert and TLSKey are PEM files. They are read again when they change.
 	TLSCert, TLSKey string
 
+	// ACME gets a certificate for a name, instead of these files.
+	ACME ACME
+
 	// URL is how clients reach the server, such as "https://chat.example.org". It
 	// goes into invites. Empty means what Listen says.
 	URL string
+
+	// Page answers GET for every path that is not the server's own: what people
+	// open in a browser. Nil: such paths are not found.
+	Page http.Handler
 
 	// DatabaseOptions are for tests, such as the one that shows what happens
 	// without syncing.
@@ -53,6 +65,9 @@ type Config struct {
 
 // withDefaults fills in what is empty.
 func (c Config) withDefaults() Config {
+	if c.ACME.Name != "" {
+		c.Listen = cmp.Or(c.Listen, namedListen)
+	}
 	c.Listen = cmp.Or(c.Listen, DefaultListen)
 	c.Database = databaseOf(c.Data, c.Database)
 	if c.Logger == nil {
@@ -77,13 +92,16 @@ func (c Config) check() error {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return errors.New("TLS needs both a certificate and its key")
 	}
+	if err := c.ACME.check(c); err != nil {
+		return err
+	}
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		return fmt.Errorf("listen address %q is not HOST:PORT", c.Listen)
 	}
-	if c.TLSCert == "" && !isLoopback(host) {
+	if !c.Secure() && !isLoopback(host) {
 		return fmt.Errorf("%s is not a loopback address, and without TLS everything but the messages would cross the network in the clear: "+
-			"give a certificate and its key, or listen on 127.0.0.1 behind a proxy that does TLS", c.Listen)
+			"give the server a name to get a certificate for, or a certificate and its key, or listen on 127.0.0.1 behind a proxy that does TLS", c.Listen)
 	}
 	if c.URL != "" {
 		return checkURL(c.URL)
@@ -93,6 +111,9 @@ func (c Config) check() error {
 	}
 	return nil
 }
+
+// Secure tells whether the server itself does TLS.
+func (c Config) Secure() bool { return c.TLSCert != "" || c.ACME.Name != "" }
 
 func isLoopback(host string) bool {
 	if host == "localhost" {
@@ -122,11 +143,16 @@ func (c Config) publicURL(bound net.Addr) string {
 		return c.URL
 	}
 	scheme := "http"
-	if c.TLSCert != "" {
+	if c.Secure() {
 		scheme = "https"
 	}
 	host, _, _ := net.SplitHostPort(c.Listen) // checked
 	_, port, _ := net.SplitHostPort(bound.String())
+	if c.ACME.Name != "" {
+		if host = c.ACME.Name; port == "443" {
+			return scheme + "://" + strings.ToLower(host)
+		}
+	}
 	return scheme + "://" + net.JoinHostPort(strings.ToLower(host), port)
 }
 

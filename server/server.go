@@ -19,6 +19,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"sconce/api"
@@ -39,6 +40,7 @@ type Server struct {
 	lock     *os.File
 	db       *sqldb.DB
 	listener net.Listener
+	managed  *managed // the certificate, if the server gets its own; else nil
 	registry *duty.Registry
 
 	accounts *account.Service
@@ -74,10 +76,28 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	return s, nil
 }
 
+// open makes nothing that stays before it has the certificate and the address:
+// a start that fails for lack of them is as if it had not been.
 func (s *Server) open(ctx context.Context) (err error) {
 	c := s.config
+	secure, err := c.tlsConfig()
+	if err != nil {
+		return err
+	}
 	if s.lock, err = lockData(c.Data); err != nil {
 		return err
+	}
+	if s.listener, err = listen(c.Listen); err != nil {
+		return err
+	}
+	if c.ACME.Name != "" {
+		if s.managed, err = newManaged(c.Data, c.ACME, s.listener.Addr(), c.Logger); err != nil {
+			return err
+		}
+		secure = s.managed.tlsConfig()
+	}
+	if secure != nil {
+		s.listener = tls.NewListener(s.listener, secure)
 	}
 	if s.db, err = sqldb.Open(ctx, c.Database, c.DatabaseOptions...); err != nil {
 		return err
@@ -88,17 +108,21 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.first, err = s.accounts.Empty(ctx); err != nil {
 		return err
 	}
-	secure, err := c.tlsConfig()
-	if err != nil {
-		return err
-	}
-	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
-		return fmt.Errorf("listening: %w", err)
-	}
-	if secure != nil {
-		s.listener = tls.NewListener(s.listener, secure)
-	}
 	return writeSettings(c.Data, settings{Database: s.named, URL: s.URL()})
+}
+
+// listen binds the address.
+func listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("another program listens on %s already: stop it, or listen on another port", address)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("this user may not listen on %s: a port below 1024 needs root, or the right to bind it (%w)", address, err)
+	case err != nil:
+		return nil, fmt.Errorf("listening: %w", err)
+	}
+	return l, nil
 }
 
 // wire makes the duties and introduces them to each other.
@@ -129,6 +153,8 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		Registry: s.registry, Auth: s.devices, Delivery: s.delivery, Clock: c.Clock, Logger: c.Logger,
 	})
 
+	s.delivery.OnBatch(s.stream.Hold, s.stream.Release)
+
 	// A removed device first goes silent, then loses what others could reach it
 	// by, then its rooms.
 	s.devices.OnRemoved(s.stream.CloseDevice)
@@ -139,6 +165,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	s.devices.Register(s.registry)
 	s.keys.Register(s.registry)
 	s.delivery.Register(s.registry)
+	s.stream.Register(s.registry)
 	return nil
 }
 
@@ -175,6 +202,13 @@ func (s *Server) Run(ctx context.Context) error {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
 	background.Go(func() { s.runDuties(run) })
+	if s.managed != nil {
+		background.Go(func() {
+			if err := s.managed.run(run); err != nil {
+				s.config.Logger.ErrorContext(ctx, "no certificate will come", "err", err)
+			}
+		})
+	}
 	defer background.Wait()
 	defer stop()
 

@@ -5,6 +5,8 @@ import react from "@vitejs/plugin-react";
 import { compileMessage } from "@lingui/message-utils/compileMessage";
 import { defineConfig, type Plugin } from "vite";
 
+import { integrity } from "./plugin/integrity";
+
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 /** Turns a catalogue's ICU texts into what the page needs no parser for: import { messages } from "virtual:catalogue/en". */
@@ -60,13 +62,20 @@ function emoji(): Plugin {
   };
 }
 
+/** Puts the made-up world in the place of the core: the page with stories is never part of the product. */
+function stories(): Plugin {
+  return {
+    name: "sconce-stories",
+    transformIndexHtml: { order: "pre", handler: (page) => page.replace("/src/main.tsx", "/src/story/main.ts") },
+  };
+}
+
 /**
- * Writes integrity into index.html, and tells the service worker which files
- * make the shell. Its name for them is the hash of them all, so that a new
- * build is a new worker.
+ * Tells the service worker which files make the shell. Its name for them is the
+ * hash of them all, so that a new build is a new worker.
  */
 function shell(): Plugin {
-  const hash = (kind: string, data: string | Uint8Array, as: "base64" | "hex") => createHash(kind).update(data).digest(as);
+  const hash = (data: string | Uint8Array) => createHash("sha256").update(data).digest("hex");
   return {
     name: "sconce-shell",
     enforce: "post",
@@ -74,16 +83,8 @@ function shell(): Plugin {
       order: "post",
       handler(_, bundle) {
         const content = (f: (typeof bundle)[string]) => (f.type === "chunk" ? f.code : f.source);
-        const page = bundle["index.html"];
-        if (page?.type === "asset") {
-          page.source = String(page.source).replace(/<(script|link)([^>]*?)(src|href)="\/(assets\/[^"]+)"([^>]*)>/g, (all, tag, a, at, name, b) => {
-            const file = bundle[name as string];
-            if (!file || !/\.(js|css)$/.test(name as string)) return all as string;
-            return `<${tag}${a}${at}="/${name}" integrity="sha384-${hash("sha384", content(file), "base64")}"${b}>`;
-          });
-        }
         const files = Object.keys(bundle).filter((f) => f !== "sw.js" && !f.endsWith(".map") && !f.startsWith("emoji/")).sort();
-        const all = hash("sha256", files.map((f) => `${f} ${hash("sha256", content(bundle[f]!), "hex")}\n`).join(""), "hex");
+        const all = hash(files.map((f) => `${f} ${hash(content(bundle[f]!))}\n`).join(""));
         const worker = bundle["sw.js"];
         if (worker?.type === "chunk") {
           worker.code = worker.code
@@ -96,8 +97,7 @@ function shell(): Plugin {
 }
 
 export default defineConfig(({ mode }) => ({
-  plugins: [react(), catalogue(), emoji(), shell()],
-  define: { __STORIES__: JSON.stringify(mode === "story") },
+  plugins: [react(), integrity(), catalogue(), emoji(), shell(), ...(mode === "story" ? [stories()] : [])],
   build: {
     outDir: mode === "story" ? "dist-story" : "dist",
     target: "es2024",
@@ -111,6 +111,6 @@ export default defineConfig(({ mode }) => ({
       },
     },
   },
-  worker: { format: "es" },
+  worker: { format: "es", plugins: () => [integrity()] },
   test: { include: ["src/**/*.test.ts"], environment: "node" },
 }));

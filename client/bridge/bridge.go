@@ -11,6 +11,7 @@
 package bridge
 
 //go:generate go run sconce/internal/gen/bridgedoc
+//go:generate go run sconce/internal/gen/bridgets
 
 import (
 	"bytes"
@@ -52,8 +53,8 @@ func New(c *client.Client) *Bridge { return &Bridge{c: c} }
 
 // Call implements Door.
 func (b *Bridge) Call(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, *Error) {
-	m, ok := byName[method]
-	if !ok {
+	m, ok := byName[method].(servedByClient)
+	if !ok { // there is none, or it is a Host's
 		return nil, Errorf(UnknownMethod, "there is no method %.40q", method)
 	}
 	return m.serve(ctx, b.c, params)
@@ -76,24 +77,31 @@ type None struct{}
 
 // Call makes the call through a door. An error is an *[Error].
 func (m Method[P, R]) Call(ctx context.Context, d Door, p P) (R, error) {
+	return call[P, R](ctx, d, m.Name, p)
+}
+
+func call[P, R any](ctx context.Context, d Door, name string, p P) (R, error) {
 	var result R
 	params, err := json.Marshal(p)
 	if err != nil {
-		return result, Errorf(Params, "%s: %v", m.Name, err)
+		return result, Errorf(Params, "%s: %v", name, err)
 	}
-	answer, refused := d.Call(ctx, m.Name, params)
+	answer, refused := d.Call(ctx, name, params)
 	if refused != nil {
 		return result, refused
 	}
 	if err := json.Unmarshal(answer, &result); err != nil {
-		return result, Errorf(Failed, "%s gave what can't be read: %v", m.Name, err)
+		return result, Errorf(Failed, "%s gave what can't be read: %v", name, err)
 	}
 	return result, nil
 }
 
-// served is a Method of any types.
-type served interface {
-	describe() Description
+// served is a method of any types.
+type served interface{ describe() Description }
+
+// servedByClient is a [Method] of any types.
+type servedByClient interface {
+	served
 	serve(ctx context.Context, c *client.Client, params json.RawMessage) (json.RawMessage, *Error)
 }
 
@@ -102,17 +110,22 @@ func (m Method[P, R]) describe() Description {
 }
 
 func (m Method[P, R]) serve(ctx context.Context, c *client.Client, params json.RawMessage) (json.RawMessage, *Error) {
+	return serve(m.Name, params, func(p P) (R, error) { return m.run(ctx, c, p) })
+}
+
+// serve makes a call of what is typed from JSON.
+func serve[P, R any](name string, params json.RawMessage, run func(P) (R, error)) (json.RawMessage, *Error) {
 	var p P
 	if err := parse(params, &p); err != nil {
-		return nil, Errorf(Params, "%s: %v", m.Name, err)
+		return nil, Errorf(Params, "%s: %v", name, err)
 	}
-	result, err := m.run(ctx, c, p)
+	result, err := run(p)
 	if err != nil {
 		return nil, errorOf(err)
 	}
 	answer, err := json.Marshal(result)
 	if err != nil {
-		return nil, Errorf(Failed, "%s: %v", m.Name, err)
+		return nil, Errorf(Failed, "%s: %v", name, err)
 	}
 	return answer, nil
 }
@@ -167,11 +180,12 @@ func Methods() []Description {
 }
 
 var methods = []served{
+	State, Invite, Join, Link, Recover, Cancel, Unlock, Lock, Forget, Passkey, ChangePassphrase, Handover,
 	Me, Rename, People, Safety, MarkVerified,
-	Rooms, Room, NewRoom, DirectRoom, AddPeople, RemovePerson, Leave, Dismiss, SetRoom,
-	Messages, Send, React, Unreact, Edit, Delete, View,
+	Rooms, Room, NewRoom, DirectRoom, AddPeople, RemovePerson, Leave, Dismiss, SetRoom, Preferences,
+	Messages, Message, History, Search, Send, Retry, Discard, Draft, React, Unreact, Edit, Delete, View, Sync,
 	Devices, Approve, RemoveDevice,
-	Sync,
+	Settings, SetSettings,
 }
 
 var byName = func() map[string]served {

@@ -14,13 +14,18 @@ import (
 type Code string
 
 const (
-	UnknownMethod Code = "unknown_method" // there is no such call
-	Params        Code = "params"         // what the call got is not what it takes
-	TooLong       Code = "too_long"       // a line is over the limit
-	Offline       Code = "offline"        // the server can't be reached; what was queued goes out later
-	Canceled      Code = "canceled"       // the caller or the client ended before the call did
-	Removed       Code = "removed"        // this device is no longer one of its person's
-	Failed        Code = "failed"         // anything else; the message says what
+	UnknownMethod Code = "unknown_method"   // there is no such call
+	Params        Code = "params"           // what the call got is not what it takes
+	TooLong       Code = "too_long"         // a line is over the limit
+	Offline       Code = "offline"          // the server can't be reached; what was queued goes out later
+	Canceled      Code = "canceled"         // the caller or the client ended before the call did
+	Removed       Code = "removed"          // this device is no longer one of its person's
+	Locked        Code = "locked"           // there is no client yet, or no more: join, link, recover or unlock
+	WrongKey      Code = "wrong_passphrase" // the passphrase or passkey does not open what is stored here
+	Unfinished    Code = "unfinished"       // joining, linking or recovering was begun here: do the same again
+	Exists        Code = "exists"           // there is a device here already
+	Busy          Code = "busy"             // another program uses what is stored here
+	Failed        Code = "failed"           // anything else; the message says what
 )
 
 // Error is why a call failed: a code for programs, a message for people.
@@ -53,6 +58,16 @@ func errorOf(err error) *Error {
 		return &Error{Code: Offline, Message: network.Error()}
 	}
 	switch {
+	case errors.Is(err, client.ErrPassphrase):
+		return &Error{Code: WrongKey, Message: client.ErrPassphrase.Error()}
+	case errors.Is(err, client.ErrUnfinished), errors.Is(err, client.ErrNoDevice):
+		return Errorf(Unfinished, "joining was begun here and not finished: do the same again")
+	case errors.Is(err, client.ErrTaken), errors.Is(err, client.ErrVaultExists):
+		return Errorf(Exists, "there is a device here already")
+	case errors.Is(err, client.ErrBusy):
+		return &Error{Code: Busy, Message: err.Error()}
+	case errors.Is(err, client.ErrRolledBack):
+		return Errorf(Failed, "what is stored here was restored from a copy, or a part of it is lost, so its keys can't be used again: forget it, and link this device anew")
 	case errors.Is(err, client.ErrRemoved):
 		return &Error{Code: Removed, Message: client.ErrRemoved.Error()}
 	case errors.Is(err, context.DeadlineExceeded):

@@ -15,19 +15,81 @@ const (
 type MessagesParams struct {
 	Room   string `json:"room"`
 	Before int    `json:"before,omitempty"` // a message's seq; 0 for the newest
+	After  int    `json:"after,omitempty"`  // or: those after this seq
+	Around int    `json:"around,omitempty"` // or: half of them up to this seq, half after it
 	Limit  int    `json:"limit,omitempty"`  // 50 if 0; at most 500
 }
 
 // Messages reads a room's timeline, the oldest first, those that still wait to
-// be sent last.
+// be sent last. Of before, after and around it takes one.
 var Messages = Method[MessagesParams, []client.MessageView]{"messages", func(_ context.Context, c *client.Client, p MessagesParams) ([]client.MessageView, error) {
-	if p.Before < 0 || p.Limit < 0 || p.Limit > maxMessages {
-		return nil, Errorf(Params, "before is 0 or a seq, limit is 1 to %d", maxMessages)
+	if p.Before < 0 || p.After < 0 || p.Around < 0 || p.Limit < 0 || p.Limit > maxMessages {
+		return nil, Errorf(Params, "before, after and around are 0 or a seq, limit is 1 to %d", maxMessages)
+	}
+	if set := min(p.Before, 1) + min(p.After, 1) + min(p.Around, 1); set > 1 {
+		return nil, Errorf(Params, "give one of before, after and around")
 	}
 	if p.Limit == 0 {
 		p.Limit = defaultMessages
 	}
+	switch {
+	case p.After > 0:
+		return list(c.MessagesAfter(p.Room, p.After, p.Limit))
+	case p.Around > 0:
+		return list(c.MessagesAround(p.Room, p.Around, p.Limit))
+	}
 	return list(c.Messages(p.Room, p.Before, p.Limit))
+}}
+
+// MessageParams is what [Message] takes.
+type MessageParams struct {
+	Room string `json:"room"`
+	ID   string `json:"id"`
+}
+
+// Message reads one message that is here.
+var Message = Method[MessageParams, client.MessageView]{"message", func(_ context.Context, c *client.Client, p MessageParams) (client.MessageView, error) {
+	return c.Message(p.Room, p.ID)
+}}
+
+// MessageOfParams is what [History], [Retry] and [Discard] take.
+type MessageOfParams struct {
+	Room    string `json:"room"`
+	Message string `json:"message"`
+}
+
+// History reads what an edited message said before, the newest first. It goes
+// with the message.
+var History = Method[MessageOfParams, []client.EarlierView]{"history", func(_ context.Context, c *client.Client, p MessageOfParams) ([]client.EarlierView, error) {
+	return list(c.History(p.Room, p.Message))
+}}
+
+// Retry sends a message of one's own again that failed.
+var Retry = Method[MessageOfParams, None]{"retry", func(_ context.Context, c *client.Client, p MessageOfParams) (None, error) {
+	return None{}, c.Retry(p.Room, p.Message)
+}}
+
+// Discard drops a message of one's own that failed or still waits. One that may
+// be on its way already is refused: delete it once it is sent.
+var Discard = Method[MessageOfParams, None]{"discard", func(_ context.Context, c *client.Client, p MessageOfParams) (None, error) {
+	return None{}, c.Discard(p.Room, p.Message)
+}}
+
+// SearchParams is what [Search] takes.
+type SearchParams struct {
+	Query  string `json:"query"`            // words; a message holds all of them, in any case
+	Room   string `json:"room,omitempty"`   // absent: all rooms
+	Before string `json:"before,omitempty"` // next of the call before, to go on
+	Limit  int    `json:"limit,omitempty"`  // 50 if 0; at most 100
+}
+
+// Search finds messages that this device holds, the newest first. Each call reads
+// so many: one may find nothing and still have a next. What is gone is not found.
+var Search = Method[SearchParams, client.SearchView]{"search", func(_ context.Context, c *client.Client, p SearchParams) (client.SearchView, error) {
+	if p.Limit < 0 || p.Limit > 100 {
+		return client.SearchView{}, Errorf(Params, "limit is 1 to 100")
+	}
+	return c.Search(p.Query, p.Room, p.Before, p.Limit)
 }}
 
 // SendParams is what [Send] takes.
@@ -40,6 +102,18 @@ type SendParams struct {
 // goes out as soon as the server can be reached; events tell.
 var Send = Method[SendParams, client.MessageView]{"send", func(_ context.Context, c *client.Client, p SendParams) (client.MessageView, error) {
 	return c.Send(p.Room, p.Draft)
+}}
+
+// DraftParams is what [Draft] takes.
+type DraftParams struct {
+	Room    string `json:"room"`
+	Text    string `json:"text"` // empty drops it
+	ReplyTo string `json:"replyTo,omitempty"`
+}
+
+// Draft keeps what the person began to write in a room, on this device alone.
+var Draft = Method[DraftParams, None]{"draft", func(_ context.Context, c *client.Client, p DraftParams) (None, error) {
+	return None{}, c.SetDraft(p.Room, p.Text, p.ReplyTo)
 }}
 
 // ReactParams is what [React] takes.

@@ -70,7 +70,8 @@ var Leave = Method[RoomParams, None]{"leave", func(ctx context.Context, c *clien
 }}
 
 // Dismiss takes note of a room's alarm: the person has looked into it and goes
-// on. A room that stood still because of it is joined again.
+// on. A room that stood still because of it is joined again; one that the server
+// says they are not in counts as left.
 var Dismiss = Method[RoomParams, None]{"dismiss", func(_ context.Context, c *client.Client, p RoomParams) (None, error) {
 	return None{}, c.Dismiss(p.Room)
 }}
@@ -91,6 +92,18 @@ var SetRoom = Method[SetRoomParams, None]{"setRoom", func(ctx context.Context, c
 		return None{}, err
 	}
 	return None{}, c.SetRoom(ctx, p.Room, p.over(now))
+}}
+
+// PreferencesParams is what [Preferences] takes.
+type PreferencesParams struct {
+	Room string `json:"room"`
+	client.Preferences
+}
+
+// Preferences says how this person wants a room listed, and of what in it to be
+// told, on all of their devices.
+var Preferences = Method[PreferencesParams, None]{"preferences", func(_ context.Context, c *client.Client, p PreferencesParams) (None, error) {
+	return None{}, c.SetPreferences(p.Room, p.Preferences)
 }}
 
 // over gives a room's settings as they are after the change.

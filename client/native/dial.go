@@ -13,6 +13,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"sconce/client/wire"
 )
 
 // DialOptions are the choices of [Dial]; the zero value is right for a server
@@ -31,11 +33,11 @@ func Dial(server string, opts DialOptions) (*Transport, error) {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Scheme+"://"+u.Host != server {
 		return nil, fmt.Errorf("%q is not the address of a server, such as https://chat.example.org", server)
 	}
-	roots, err := rootsWith(opts.CA)
+	roots, err := RootsWith(opts.CA)
 	if err != nil {
 		return nil, err
 	}
-	carrier := &http.Transport{
+	transport := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots},
@@ -48,21 +50,21 @@ func Dial(server string, opts DialOptions) (*Transport, error) {
 		ResponseHeaderTimeout:  20 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
-	return &Transport{
-		server:  server,
-		host:    u.Host,
-		carrier: carrier,
+	c := &carrier{
+		server:    server,
+		transport: transport,
 		http: &http.Client{
-			Transport: carrier,
+			Transport: transport,
 			// Whoever redirects a call would get its token: nobody may.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-	}, nil
+	}
+	return &Transport{Transport: wire.New(u.Host, c), carrier: c}, nil
 }
 
-// rootsWith returns the system's roots and the given ones, or nil for the
-// system's alone.
-func rootsWith(ca []byte) (*x509.CertPool, error) {
+// RootsWith returns the system's roots and the given ones, in PEM; or nil, which
+// to crypto/tls means the system's alone, when none are given.
+func RootsWith(ca []byte) (*x509.CertPool, error) {
 	if len(ca) == 0 {
 		return nil, nil
 	}
@@ -76,22 +78,13 @@ func rootsWith(ca []byte) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// UnreachableError means that the network or the server failed, not the call: it
-// may have been carried out or not, and can be made again later.
-type UnreachableError struct {
-	Host string
-	Err  error
-}
+// plainError is an error of the network in plain words.
+type plainError struct{ err error }
 
-func (e *UnreachableError) Error() string {
-	return fmt.Sprintf("the server at %s can't be reached: %s", e.Host, reason(e.Err))
-}
+func plain(err error) error { return &plainError{err} }
 
-func (e *UnreachableError) Unwrap() error { return e.Err }
-
-// Unreachable reports true. Callers that must not depend on this package, such
-// as a browser's, find out by it.
-func (e *UnreachableError) Unreachable() bool { return true }
+func (e *plainError) Error() string { return reason(e.err) }
+func (e *plainError) Unwrap() error { return e.err }
 
 // reason says in plain words what is known of a failed connection.
 func reason(err error) string {

@@ -19,9 +19,16 @@ const (
 )
 
 // CreateDir makes a vault in dir, a folder that does not exist or is empty, and
-// makes the folder readable for its owner alone. Closing the vault releases the
+// makes the folder readable for its owner alone. Text as passphrase is brought to
+// Unicode NFC, so that it can be typed anywhere. Closing the vault releases the
 // folder.
 func CreateDir(dir string, passphrase []byte, opts client.VaultOptions) (*client.Vault, error) {
+	return createDir(dir, func(s *Store, k *Keyring) (*client.Vault, error) {
+		return client.CreateVault(s, k, spellings(passphrase)[0], opts)
+	})
+}
+
+func createDir(dir string, create func(*Store, *Keyring) (*client.Vault, error)) (*client.Vault, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("creating store: %w", err)
 	}
@@ -41,9 +48,7 @@ func CreateDir(dir string, passphrase []byte, opts client.VaultOptions) (*client
 	if err := syncDir(filepath.Dir(filepath.Clean(dir))); err != nil {
 		return nil, fmt.Errorf("creating store: %w", err)
 	}
-	return withDir(dir, func(s *Store, k *Keyring) (*client.Vault, error) {
-		return client.CreateVault(s, k, passphrase, opts)
-	})
+	return withDir(dir, create)
 }
 
 // OpenDir opens the vault that CreateDir made in dir. Besides the errors of
@@ -53,8 +58,12 @@ func OpenDir(dir string, passphrase []byte, opts client.VaultOptions) (*client.V
 	if err := requireVault(dir); err != nil {
 		return nil, err
 	}
-	return withDir(dir, func(s *Store, k *Keyring) (*client.Vault, error) {
-		return client.OpenVault(s, k, passphrase, opts)
+	return withDir(dir, func(s *Store, k *Keyring) (v *client.Vault, err error) {
+		err = anySpelling(passphrase, func(p []byte) error {
+			v, err = client.OpenVault(s, k, p, opts)
+			return err
+		})
+		return v, err
 	})
 }
 
@@ -64,7 +73,10 @@ func RecoverDir(dir string, passphrase []byte, opts client.VaultOptions) (v *cli
 		return nil, nil, err
 	}
 	v, err = withDir(dir, func(s *Store, k *Keyring) (v *client.Vault, err error) {
-		v, lost, err = client.RecoverVault(s, k, passphrase, opts)
+		err = anySpelling(passphrase, func(p []byte) error {
+			v, lost, err = client.RecoverVault(s, k, p, opts)
+			return err
+		})
 		return v, err
 	})
 	return v, lost, err

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"sconce/client"
 )
 
 // Lock keeps other processes away from a store. The system drops it when the
@@ -30,6 +32,9 @@ func (e *LockedError) Error() string {
 	}
 	return fmt.Sprintf("%s is held by process %d", e.Path, e.PID)
 }
+
+// Is makes it a [client.ErrBusy] for callers that know no processes.
+func (e *LockedError) Is(target error) bool { return target == client.ErrBusy }
 
 // TakeLock takes the lock at path at once, or returns *[LockedError].
 func TakeLock(path string) (*Lock, error) {

@@ -3,126 +3,125 @@ package native
 import (
 	"bytes"
 	"context"
-	"crypto/subtle"
 	"encoding/base64"
-	"fmt"
+	"errors"
 	"io"
 	"net/http"
-	"sync"
 
-	"sconce/api"
+	"github.com/coder/websocket"
+
 	"sconce/client"
+	"sconce/client/wire"
 )
 
 // Transport is a [client.Transport] over HTTP and WebSocket. Begin with [Dial].
-// A call travels over the stream while one is open and logged in with the call's
-// token, otherwise as a POST of its own. Nothing is tried twice: what may be
-// repeated, the client knows better.
-//
-// An error that is neither the server's nor the context's is an
-// *[UnreachableError], or says that what answers is no server of ours.
+// Of how it works and which errors it gives, see [wire.Transport].
 type Transport struct {
-	server  string
-	host    string
-	carrier *http.Transport
-	http    *http.Client
-
-	mu   sync.Mutex
-	live *socket // the newest stream that is logged in; nil: none
+	*wire.Transport
+	carrier *carrier
 }
 
 var _ client.Transport = (*Transport)(nil)
 
+// UnreachableError means that the network or the server failed, not the call.
+type UnreachableError = wire.UnreachableError
+
 // Close drops the connections that wait for another call. Streams end with
 // their context.
-func (t *Transport) Close() { t.carrier.CloseIdleConnections() }
+func (t *Transport) Close() { t.carrier.transport.CloseIdleConnections() }
 
-// Call implements client.Transport. A body over the limit is refused here, with
-// the error that the server would have given.
-func (t *Transport) Call(ctx context.Context, name string, token, body []byte) ([]byte, error) {
-	if len(body) > api.MaxBody {
-		return nil, api.Errorf(api.TooLarge, "%s has %d bytes to send; the limit is %d", name, len(body), api.MaxBody)
-	}
-	if s := t.stream(token); s != nil {
-		return s.call(ctx, name, body)
-	}
-	return t.post(ctx, name, token, body)
+// carrier is a [wire.Carrier] over net/http.
+type carrier struct {
+	server    string // "https://host"
+	transport *http.Transport
+	http      *http.Client
 }
 
-// stream gives the stream that a call with this token may use.
-func (t *Transport) stream(token []byte) *socket {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.live == nil || token == nil || subtle.ConstantTimeCompare(t.live.token, token) == 0 {
-		return nil
-	}
-	return t.live
-}
+var _ wire.Carrier = (*carrier)(nil)
 
-func (t *Transport) setLive(s *socket) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.live = s
-}
-
-// dropLive forgets s, unless another stream took its place.
-func (t *Transport) dropLive(s *socket) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.live == s {
-		t.live = nil
-	}
-}
-
-func (t *Transport) post(ctx context.Context, name string, token, body []byte) ([]byte, error) {
-	endpoint := api.Endpoint[api.Empty, api.Empty]{Name: name}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.server+endpoint.Path(), bytes.NewReader(body))
+// Post implements wire.Carrier.
+func (c *carrier) Post(ctx context.Context, path string, token, body []byte, limit int) (*wire.Answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.server+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("calling %s: %w", name, err)
+		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/cbor")
 	req.Header.Set("User-Agent", "sconce") // and no version: it would tell devices apart
 	if token != nil {
 		req.Header.Set("Authorization", "Bearer "+base64.RawURLEncoding.EncodeToString(token))
 	}
-	resp, err := t.http.Do(req)
+	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, t.broken(ctx, err)
+		return nil, plain(err)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, api.MaxBody+1))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
 	if err != nil {
-		return nil, t.broken(ctx, err)
+		return nil, plain(err)
 	}
-	if len(answer) > api.MaxBody {
-		return nil, fmt.Errorf("the server at %s answers %s with more than the %d bytes that are allowed", t.host, name, api.MaxBody)
-	}
-	if resp.StatusCode == http.StatusOK {
-		return answer, nil
-	}
-	return nil, t.refusal(resp, answer)
+	return &wire.Answer{Status: resp.StatusCode, Text: resp.Status, Body: answer}, nil
 }
 
-// refusal reads the error in an answer. What is not from a server of ours is
-// from a proxy before it, or there is no such server.
-func (t *Transport) refusal(resp *http.Response, answer []byte) error {
-	refused := new(api.Error)
-	if err := api.Unmarshal(answer, refused); err == nil && refused.Code != "" {
-		return refused
+// Dial implements wire.Carrier.
+func (c *carrier) Dial(ctx context.Context, path string) (wire.Conn, error) {
+	conn, resp, err := websocket.Dial(ctx, c.server+path, &websocket.DialOptions{
+		HTTPClient: c.http,
+		HTTPHeader: map[string][]string{"User-Agent": {"sconce"}},
+	})
+	if err == nil {
+		conn.SetReadLimit(wire.MaxFrame)
+		return (*socket)(conn), nil
 	}
-	switch {
-	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout:
-		return &UnreachableError{Host: t.host, Err: fmt.Errorf("it answers %q", resp.Status)}
-	case resp.StatusCode == http.StatusRequestEntityTooLarge:
-		return api.Errorf(api.TooLarge, "a proxy before the server at %s does not let a message of this size pass", t.host)
+	if resp != nil && resp.StatusCode != 0 && ctx.Err() == nil {
+		answer, _ := io.ReadAll(resp.Body) // at most 1 KiB, and in memory already
+		return nil, &wire.RefusedError{Answer: &wire.Answer{Status: resp.StatusCode, Text: resp.Status, Body: answer}}
 	}
-	return fmt.Errorf("what answers at %s is not a Sconce server (it says %q)", t.host, resp.Status)
+	return nil, plain(err)
 }
 
-// broken tells the caller's own end from the network's.
-func (t *Transport) broken(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+// socket is a [wire.Conn].
+type socket websocket.Conn
+
+func (s *socket) conn() *websocket.Conn { return (*websocket.Conn)(s) }
+
+// Read implements wire.Conn.
+func (s *socket) Read(ctx context.Context) ([]byte, error) {
+	kind, b, err := s.conn().Read(ctx)
+	if err != nil {
+		return nil, closeReason(err)
 	}
-	return &UnreachableError{Host: t.host, Err: err}
+	if kind != websocket.MessageBinary {
+		return nil, errors.New("it sends text where frames are binary")
+	}
+	return b, nil
+}
+
+// Write implements wire.Conn.
+func (s *socket) Write(ctx context.Context, message []byte) error {
+	if err := s.conn().Write(ctx, websocket.MessageBinary, message); err != nil {
+		return plain(err)
+	}
+	return nil
+}
+
+// Ping implements wire.Conn.
+func (s *socket) Ping(ctx context.Context) error {
+	if err := s.conn().Ping(ctx); err != nil {
+		return plain(err)
+	}
+	return nil
+}
+
+// Close implements wire.Conn.
+func (s *socket) Close() { _ = s.conn().CloseNow() }
+
+// closeReason puts the server's own words first.
+func closeReason(err error) error {
+	if bye, ok := errors.AsType[websocket.CloseError](err); ok && bye.Reason != "" {
+		return &wire.GoodbyeError{Reason: bye.Reason}
+	}
+	if errors.Is(err, io.EOF) {
+		return errors.New("the connection broke")
+	}
+	return plain(err)
 }

@@ -1,17 +1,13 @@
 package native_test
 
 import (
-	"context"
 	"crypto/tls"
-	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/coder/websocket"
@@ -20,18 +16,19 @@ import (
 	"sconce/client"
 	"sconce/client/clienttest"
 	"sconce/client/native"
+	"sconce/internal/carrier"
 )
 
 func TestTransportKeepsThePromises(t *testing.T) {
 	clienttest.Transport(t, func(t *testing.T, p *clienttest.Peer) client.Transport {
-		return dial(t, httptest.NewServer(carrier(p)), nil)
+		return dial(t, httptest.NewServer(carrier.New(p)), nil)
 	})
 }
 
 // The same over TLS, where a POST travels by HTTP/2 and the stream by HTTP/1.1.
 func TestTransportKeepsThePromisesOverTLS(t *testing.T) {
 	clienttest.Transport(t, func(t *testing.T, p *clienttest.Peer) client.Transport {
-		s := httptest.NewUnstartedServer(carrier(p))
+		s := httptest.NewUnstartedServer(carrier.New(p))
 		s.EnableHTTP2 = true
 		s.StartTLS()
 		return dial(t, s, certificate(s))
@@ -51,97 +48,6 @@ func dial(t *testing.T, s *httptest.Server, ca []byte) *native.Transport {
 	}
 	t.Cleanup(tr.Close)
 	return tr
-}
-
-// carrier puts the contract of package api before a peer.
-func carrier(p *clienttest.Peer) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/", func(w http.ResponseWriter, r *http.Request) {
-		var token []byte
-		if text, ok := strings.CutPrefix(r.Header.Get("Authorization")+" ", "Bearer "); ok {
-			token, _ = base64.RawURLEncoding.DecodeString(strings.TrimSpace(text))
-		}
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			return
-		}
-		answer, refused := p.Answer(r.Context(), strings.TrimPrefix(r.URL.Path, "/v1/"), token, body)
-		if refused != nil {
-			answer, _ = api.Marshal(refused)
-			w.WriteHeader(refused.Code.Status())
-		}
-		_, _ = w.Write(answer)
-	})
-	mux.HandleFunc("GET "+api.StreamPath, func(w http.ResponseWriter, r *http.Request) {
-		conn, err := websocket.Accept(w, r, nil)
-		if err != nil {
-			return
-		}
-		defer conn.CloseNow()
-		conn.SetReadLimit(api.MaxBody + 1<<20)
-		serveStream(r.Context(), conn, p)
-	})
-	return mux
-}
-
-func serveStream(ctx context.Context, conn *websocket.Conn, p *clienttest.Peer) {
-	login, err := readFrame(ctx, conn)
-	if err != nil || login.Name != api.Authenticate.Name {
-		return
-	}
-	var who api.AuthenticateRequest
-	if err := api.Unmarshal(login.Body, &who); err != nil || !p.LoggedIn(who.Token) {
-		_ = writeFrame(ctx, conn, &api.Frame{Call: login.Call, Error: api.Errorf(api.Unauthenticated, "no such token")})
-		return
-	}
-	s := p.Connect()
-	if err := writeFrame(ctx, conn, &api.Frame{Call: login.Call, Body: []byte{0xa0}}); err != nil {
-		return
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer cancel()
-	running.Go(func() {
-		for {
-			select {
-			case push := <-s.Pushes:
-				_ = writeFrame(ctx, conn, &api.Frame{Push: push})
-			case <-s.Break:
-				_ = conn.CloseNow()
-				return
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	for {
-		f, err := readFrame(ctx, conn)
-		if err != nil {
-			return
-		}
-		running.Go(func() {
-			answer, refused := p.Answer(ctx, f.Name, who.Token, f.Body)
-			_ = writeFrame(ctx, conn, &api.Frame{Call: f.Call, Body: answer, Error: refused})
-		})
-	}
-}
-
-func readFrame(ctx context.Context, conn *websocket.Conn) (*api.Frame, error) {
-	_, b, err := conn.Read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	f := new(api.Frame)
-	return f, api.Unmarshal(b, f)
-}
-
-func writeFrame(ctx context.Context, conn *websocket.Conn, f *api.Frame) error {
-	b, err := api.Marshal(f)
-	if err != nil {
-		return err
-	}
-	return conn.Write(ctx, websocket.MessageBinary, b)
 }
 
 // Every failure of the network is one plain sentence, and says that it is one.
@@ -278,4 +184,11 @@ func TestOldTLSIsRefused(t *testing.T) {
 	if _, err := tr.Call(t.Context(), "hello", nil, nil); err == nil || !strings.Contains(fmt.Sprint(err), "version") {
 		t.Fatalf("Call over TLS 1.2 = %v; want a refusal", err)
 	}
+}
+
+// The same where a proxy lets no WebSocket pass.
+func TestTransportKeepsThePromisesByPolling(t *testing.T) {
+	clienttest.Transport(t, func(t *testing.T, p *clienttest.Peer) client.Transport {
+		return dial(t, httptest.NewServer(carrier.Polling(t, p)), nil)
+	})
 }

@@ -38,14 +38,14 @@ func (a *app) newPassphrase(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	if len(first) == 0 {
-		return nil, errors.New("the passphrase is empty")
+		return nil, errors.New("the passphrase is empty, so nothing was changed; give the command again")
 	}
 	again, err := a.askSecret(ctx, "Once more: ")
 	if err != nil {
 		return nil, err
 	}
 	if string(first) != string(again) {
-		return nil, errors.New("the two are not the same; nothing was changed")
+		return nil, errors.New("the two passphrases are not the same, so nothing was changed; give the command again")
 	}
 	return first, nil
 }

@@ -24,6 +24,7 @@ var commands []command
 
 func init() {
 	commands = []command{
+		{"chat", chatUsage, chat},
 		{"join", joinUsage, join},
 		{"link", linkUsage, link},
 		{"approve", approveUsage, approve},
@@ -48,6 +49,7 @@ func init() {
 		{"passphrase", passphraseUsage, passphrase},
 		{"sync", syncUsage, syncStore},
 		{"rpc", rpcUsage, rpc},
+		{"verify-web", verifyWebUsage, verifyWeb},
 		{"version", versionUsage, version},
 		{"help", helpUsage, help},
 	}

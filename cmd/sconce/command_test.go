@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sconce/client"
+	"sconce/client/bridge"
 	"sconce/client/native"
 )
 
@@ -164,14 +165,14 @@ func TestPlaceIsReadFromWhateverWasKept(t *testing.T) {
 		"https://chat.example:8443/#" + id, " https://chat.example:8443/#device1." + id + "." + id + "\n",
 		"https://chat.example:8443/#1." + id + "." + strings.Repeat("a", 26),
 	} {
-		server, network, err := parsePlace(s)
+		server, network, err := bridge.ParsePlace(s)
 		if err != nil || server != "https://chat.example:8443" || network.String() != id {
-			t.Errorf("parsePlace(%q) = %q, %v, %v", s, server, network, err)
+			t.Errorf("ParsePlace(%q) = %q, %v, %v", s, server, network, err)
 		}
 	}
 	for _, s := range []string{"", "https://chat.example", "https://chat.example/#", "https://chat.example/path/#" + id, "ftp://x/#" + id, "https://x/#" + id + ".y"} {
-		if server, _, err := parsePlace(s); err == nil {
-			t.Errorf("parsePlace(%q) = %q; want an error", s, server)
+		if server, _, err := bridge.ParsePlace(s); err == nil {
+			t.Errorf("ParsePlace(%q) = %q; want an error", s, server)
 		}
 	}
 }
@@ -198,4 +199,14 @@ func file(t *testing.T, content string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+func TestHelpOfEveryCommandIsWholeLines(t *testing.T) {
+	for _, c := range commands {
+		out, complaint, code := sconce(t, append([]string{"help"}, strings.Fields(c.words)...)...)
+		if code != exitDone || complaint != "" || !strings.HasPrefix(out, "usage: sconce "+c.words) ||
+			!strings.HasSuffix(out, "\n") || strings.HasSuffix(out, "\n\n") {
+			t.Errorf("sconce help %s = %d, %q, %q", c.words, code, out, complaint)
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"sconce/client/bridge"
+	"sconce/cmd/sconce/plain"
 )
 
 const deviceRemoveUsage = `device remove DEVICE
@@ -26,7 +27,7 @@ func deviceRemove(ctx context.Context, a *app, args []string) error {
 		}
 		all := make([]called, len(devices))
 		for i, d := range devices {
-			all[i] = called{name: nameOf(d.Name), id: d.Device}
+			all[i] = called{name: plain.Name(d.Name), id: d.Device}
 		}
 		i, err := pick("device of yours", args[0], all)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sconce/client/bridge"
+	"sconce/cmd/sconce/plain"
 )
 
 const devicesUsage = `devices [--json]
@@ -29,7 +30,7 @@ func devices(ctx context.Context, a *app, args []string) error {
 			if d.This {
 				this = "this device"
 			}
-			rows = append(rows, []string{short(d.Device), nameOf(d.Name), "since " + time.UnixMilli(int64(d.Added)).Format(time.DateOnly), this})
+			rows = append(rows, []string{plain.Short(d.Device), plain.Name(d.Name), "since " + time.UnixMilli(int64(d.Added)).Format(time.DateOnly), this})
 		}
 		fmt.Fprint(a.out, table(rows))
 		return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -159,26 +160,24 @@ func (a *app) own(v *client.Vault, dir string) (*session, func() error, error) {
 
 // config makes the transport to the place that the vault names, or on a new
 // device to the one given, which is then kept.
-func (a *app) config(v *client.Vault, place native.Place) (client.Config, closer, error) {
-	known, err := native.LoadPlace(v)
-	switch {
-	case err == nil && (place.Server == "" || place.Server == known.Server):
-		place = known
-	case err == nil:
-		return client.Config{}, nil, fmt.Errorf("this store belongs to a device on %s; give another with --store", known.Server)
-	case err != nil && (place.Server == "" || !errors.Is(err, native.ErrNoPlace)):
+func (a *app) config(v *client.Vault, given native.Place) (client.Config, closer, error) {
+	place, kept, err := placeOf(v, given)
+	if err != nil {
 		return client.Config{}, nil, err
 	}
 	if a.caFile != "" {
-		if place.CA, err = os.ReadFile(a.caFile); err != nil {
+		ca, err := os.ReadFile(a.caFile)
+		if err != nil {
 			return client.Config{}, nil, fmt.Errorf("reading the CA file: %w", err)
 		}
+		kept = kept && bytes.Equal(ca, place.CA)
+		place.CA = ca
 	}
 	t, err := native.Dial(place.Server, native.DialOptions{CA: place.CA})
 	if err != nil {
 		return client.Config{}, nil, err
 	}
-	if place.Server != known.Server || string(place.CA) != string(known.CA) {
+	if !kept {
 		if err := native.SavePlace(v, place); err != nil {
 			return client.Config{}, nil, err
 		}
@@ -187,6 +186,26 @@ func (a *app) config(v *client.Vault, place native.Place) (client.Config, closer
 		return client.Config{Vault: v, Transport: away{}}, t, nil
 	}
 	return client.Config{Vault: v, Transport: t}, t, nil
+}
+
+// placeOf gives the place of a vault's device, and whether the vault has it
+// already. Where an attempt to join came to nothing, such as at a mistyped
+// address, the next one may name another.
+func placeOf(v *client.Vault, given native.Place) (place native.Place, kept bool, err error) {
+	known, err := native.LoadPlace(v)
+	switch {
+	case errors.Is(err, native.ErrNoPlace) && given.Server != "":
+		return given, false, nil
+	case err != nil:
+		return native.Place{}, false, err
+	case given.Server == "" || given.Server == known.Server:
+		return known, true, nil
+	}
+	begun, err := client.Begun(v)
+	if err == nil && begun {
+		err = fmt.Errorf("this store belongs to a device on %s; give another with --store", known.Server)
+	}
+	return given, false, err
 }
 
 // reach connects with the process that holds the store, if there is one that

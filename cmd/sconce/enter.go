@@ -9,6 +9,7 @@ import (
 	"sconce/client"
 	"sconce/client/bridge"
 	"sconce/client/native"
+	"sconce/cmd/sconce/plain"
 )
 
 // enter makes a device in a new store, or goes on where making one was
@@ -85,5 +86,5 @@ func machine() string {
 
 // showMe says who this is, after a device was made.
 func (a *app) showMe(me client.Me) {
-	fmt.Fprintf(a.out, "You are %s, on device %q, at %s.\n", nameOf(me.Name), oneLine(me.DeviceName), me.Server)
+	fmt.Fprintf(a.out, "You are %s, on device %q, at %s.\n", plain.Name(me.Name), plain.Line(me.DeviceName), me.Server)
 }

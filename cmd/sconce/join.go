@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/user"
 
@@ -27,7 +28,7 @@ func join(ctx context.Context, a *app, args []string) error {
 	}
 	invite, err := identity.ParseInvite(args[0])
 	if err != nil {
-		return err
+		return notAnInvite(args[0], err)
 	}
 	if *name == "" {
 		if *name, err = a.askName(); err != nil {
@@ -43,6 +44,15 @@ func join(ctx context.Context, a *app, args []string) error {
 		a.showRecovery(recovery)
 		return c, nil
 	})
+}
+
+// notAnInvite says what an invite looks like and who has one, or what was given
+// in its place.
+func notAnInvite(given string, err error) error {
+	if _, invalid := identity.ParseAddress(given); invalid == nil {
+		return errors.New("this is the address of a device: to become a further device of that person, it is for \"sconce link\"")
+	}
+	return fmt.Errorf("%w; it looks like https://chat.example.org/#1.…, and whoever runs the server makes it with \"sconced invite\"", err)
 }
 
 // askName asks what others will see, and offers what the system calls the

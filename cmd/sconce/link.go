@@ -29,7 +29,7 @@ func link(ctx context.Context, a *app, args []string) error {
 	}
 	address, err := identity.ParseAddress(args[0])
 	if err != nil {
-		return err
+		return notAnAddress(args[0], err)
 	}
 	return a.enter(ctx, native.Place{Server: address.Server}, func(cfg client.Config) (*client.Client, error) {
 		wait, cancel := context.WithTimeout(ctx, linkTime)
@@ -44,6 +44,15 @@ func link(ctx context.Context, a *app, args []string) error {
 		a.showMe(c.Me())
 		return c, nil
 	})
+}
+
+// notAnAddress says what an address looks like and where there is one, or what
+// was given in its place.
+func notAnAddress(given string, err error) error {
+	if _, invalid := identity.ParseInvite(given); invalid == nil {
+		return errors.New("this is an invite, which makes a new person: it is for \"sconce join\"; the address of a device of yours is what \"sconce whoami\" shows there")
+	}
+	return fmt.Errorf("%w; it looks like https://chat.example.org/#device1.…, and \"sconce whoami\" shows it on a device that you have", err)
 }
 
 func (a *app) showCode(code identity.LinkCode) {

@@ -15,6 +15,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"sconce/cmd/sconce/plain"
 )
 
 // What a command ends with.
@@ -39,6 +41,7 @@ type app struct {
 	out, err io.Writer
 	env      func(string) string
 	colour   bool
+	noted    string // the last note
 
 	store          string
 	passphraseFile string
@@ -67,21 +70,27 @@ func (a *app) main(ctx context.Context, args []string) int {
 }
 
 // complain prints an error, parts of which may be a server's or another
-// person's words.
+// person's words. What was noted already need not be said twice.
 func (a *app) complain(message string) {
-	fmt.Fprintln(a.err, "sconce: "+oneLine(message))
+	if line := "sconce: " + plain.Line(message); line != a.noted {
+		fmt.Fprintln(a.err, line)
+	}
 }
 
 // note tells what a person should know, and a program that reads the output
 // need not.
 func (a *app) note(format string, args ...any) {
-	fmt.Fprintln(a.err, oneLine(fmt.Sprintf(format, args...)))
+	a.noted = plain.Line(fmt.Sprintf(format, args...))
+	fmt.Fprintln(a.err, a.noted)
 }
 
 func (a *app) run(ctx context.Context, args []string) error {
 	fs := a.options()
 	rest, err := parseLeading(fs, args)
 	if errors.Is(err, errHelp) || err == nil && len(rest) == 0 {
+		if err == nil && isTerminal(a.in) && isTerminal(a.out) {
+			return a.start(ctx)
+		}
 		return help(ctx, a, nil)
 	}
 	if err != nil {
@@ -99,4 +108,17 @@ func (a *app) run(ctx context.Context, args []string) error {
 		wrong.usage = c.synopsis()
 	}
 	return err
+}
+
+// start is the program without a command, on a terminal: the chat, once there is
+// somebody to chat as.
+func (a *app) start(ctx context.Context) error {
+	if a.hasDevice() {
+		return chat(ctx, a, nil)
+	}
+	if err := help(ctx, a, nil); err != nil {
+		return err
+	}
+	a.note("There is no device here yet: begin with join, link or recover. Then sconce alone is a full-screen chat.")
+	return nil
 }

@@ -36,7 +36,7 @@ func passphrase(ctx context.Context, a *app, args []string) error {
 	chosen := &app{in: a.in, out: a.out, err: a.err, env: a.env, passphraseFile: *newFile}
 	next, err := chosen.newPassphrase(ctx)
 	if err == nil {
-		err = v.ChangePassphrase(current, next, client.PassphraseCost{})
+		err = native.ChangePassphrase(v, current, next, client.PassphraseCost{})
 	}
 	return errors.Join(err, v.Close())
 }

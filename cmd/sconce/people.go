@@ -6,6 +6,7 @@ import (
 
 	"sconce/client"
 	"sconce/client/bridge"
+	"sconce/cmd/sconce/plain"
 )
 
 const peopleUsage = `people [QUERY] [--json]
@@ -31,7 +32,7 @@ func people(ctx context.Context, a *app, args []string) error {
 		}
 		var rows [][]string
 		for _, p := range found {
-			rows = append(rows, []string{nameOf(p.Name), personNote(p), p.User})
+			rows = append(rows, []string{plain.Name(p.Name), personNote(p), p.User})
 		}
 		fmt.Fprint(a.out, table(rows))
 		return nil

@@ -8,6 +8,7 @@ import (
 
 	"sconce/client"
 	"sconce/client/bridge"
+	"sconce/cmd/sconce/plain"
 )
 
 const readUsage = `read [ROOM] [--last N] [--follow] [--peek] [--json]
@@ -124,7 +125,7 @@ func (r *reader) showRoom(ctx context.Context, room client.RoomView) error {
 		found = newest(found, room.Unread)
 	}
 	if note := roomNote(room); note != "" && !r.json {
-		r.note("%s: %s", nameOf(room.Name), note)
+		r.note("%s: %s", plain.Name(room.Name), note)
 	}
 	return r.show(ctx, found...)
 }
@@ -198,7 +199,7 @@ func keyOf(m client.MessageView) string {
 // fingerprint is all of a message that is worth a line when it changes. That
 // one's own left the outbox is not.
 func fingerprint(m client.MessageView) string {
-	b, err := safeJSON([]any{m.Text, m.Edited, m.Deleted, m.Reactions, m.Problem, m.State == client.Failed})
+	b, err := plain.JSON([]any{m.Text, m.Edited, m.Deleted, m.Reactions, m.Problem, m.State == client.Failed})
 	if err != nil {
 		return m.Text // strings and numbers always encode
 	}

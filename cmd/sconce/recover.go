@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
-	"strings"
+	"fmt"
 
 	"sconce/client"
+	"sconce/client/bridge"
 	"sconce/client/native"
 	"sconce/identity"
 )
@@ -24,7 +24,7 @@ func recoverDevice(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	server, network, err := parsePlace(args[0])
+	server, network, err := bridge.ParsePlace(args[0])
 	if err != nil {
 		return err
 	}
@@ -42,30 +42,6 @@ func recoverDevice(ctx context.Context, a *app, args []string) error {
 	})
 }
 
-// parsePlace reads where a network is from whatever a person kept of it.
-func parsePlace(s string) (server string, network identity.NetworkID, err error) {
-	s = strings.TrimSpace(s)
-	if at, err := identity.ParseAddress(s); err == nil {
-		return at.Server, at.Network, nil
-	}
-	if invite, err := identity.ParseInvite(s); err == nil {
-		return invite.Server, invite.Network, nil
-	}
-	server, id, ok := strings.Cut(s, "/#")
-	if !ok {
-		return "", network, errors.New("the address is not complete: it needs the network after /#, as in https://chat.example.org/#NETWORK")
-	}
-	if network, err = identity.ParseNetworkID(id); err != nil {
-		return "", network, errors.New("what follows the # is not the id of a network")
-	}
-	// The rules for a server's address are ParseAddress's.
-	whole := identity.Address{Server: server, Network: network}
-	if _, err := identity.ParseAddress(whole.String()); err != nil {
-		return "", network, err
-	}
-	return server, network, nil
-}
-
 // askRecovery asks for the key without showing it, or reads it from a pipe.
 func (a *app) askRecovery(ctx context.Context) (*identity.RecoveryKey, error) {
 	if !isTerminal(a.in) {
@@ -73,11 +49,19 @@ func (a *app) askRecovery(ctx context.Context) (*identity.RecoveryKey, error) {
 		if err != nil {
 			return nil, err
 		}
-		return identity.ParseRecoveryKey(line)
+		return parseRecovery(line)
 	}
 	typed, err := a.askSecret(ctx, "Recovery key: ")
 	if err != nil {
 		return nil, err
 	}
-	return identity.ParseRecoveryKey(string(typed))
+	return parseRecovery(string(typed))
+}
+
+func parseRecovery(typed string) (*identity.RecoveryKey, error) {
+	key, err := identity.ParseRecoveryKey(typed)
+	if err != nil {
+		return nil, fmt.Errorf("%w; it is the line that begins with SR1- and was shown when you joined", err)
+	}
+	return key, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"sconce/client"
 	"sconce/client/bridge"
+	"sconce/cmd/sconce/plain"
 	"sconce/identity"
 )
 
@@ -44,7 +45,7 @@ const shortestID = 4
 // of these that fits at all decides, so that a longer name never hides a
 // shorter one.
 func pick(what, text string, all []called) (int, error) {
-	text = oneLine(text)
+	text = plain.Line(text)
 	lower := strings.ToLower(text)
 	ways := []func(called) bool{
 		func(c called) bool { return c.id == text },
@@ -77,15 +78,15 @@ func pick(what, text string, all []called) (int, error) {
 // person finds one person of the network.
 func (s *session) person(ctx context.Context, text string) (client.PersonView, error) {
 	if _, err := identity.ParseUserID(text); err == nil {
-		return client.PersonView{User: text, Name: short(text)}, nil
+		return client.PersonView{User: text, Name: plain.Short(text)}, nil
 	}
-	found, err := bridge.People.Call(ctx, s.door, bridge.PeopleParams{Query: oneLine(text)})
+	found, err := bridge.People.Call(ctx, s.door, bridge.PeopleParams{Query: plain.Line(text)})
 	if err != nil {
 		return client.PersonView{}, err
 	}
 	all := make([]called, len(found))
 	for i, p := range found {
-		all[i] = called{name: nameOf(p.Name), id: p.User}
+		all[i] = called{name: plain.Name(p.Name), id: p.User}
 	}
 	i, err := pick("person", text, all)
 	if err != nil {
@@ -123,7 +124,7 @@ func (s *session) room(ctx context.Context, text string) (client.RoomView, error
 func roomNames(rooms []client.RoomView) []called {
 	all := make([]called, len(rooms))
 	for i, r := range rooms {
-		all[i] = called{name: nameOf(r.Name), id: r.Room, what: r.Kind + " room"}
+		all[i] = called{name: plain.Name(r.Name), id: r.Room, what: r.Kind + " room"}
 	}
 	return all
 }
@@ -146,7 +147,7 @@ func (s *session) target(ctx context.Context, text string) (room string, err err
 		return "", err
 	}
 	for _, p := range people {
-		all = append(all, called{name: nameOf(p.Name), id: p.User, what: "person"})
+		all = append(all, called{name: plain.Name(p.Name), id: p.User, what: "person"})
 	}
 	i, err := pick("room or person", text, all)
 	if err != nil {
@@ -162,7 +163,7 @@ func (s *session) target(ctx context.Context, text string) (room string, err err
 // certain reports whether a text can mean nobody but the room that it was found
 // to mean: by its id, or as the direct room with the one person of that name.
 func certain(text string, r client.RoomView) bool {
-	return r.Room == text || r.Kind == "direct" && strings.EqualFold(nameOf(r.Name), oneLine(text))
+	return r.Room == text || r.Kind == "direct" && strings.EqualFold(plain.Name(r.Name), plain.Line(text))
 }
 
 // others finds people to whom there is no direct room yet, and whom an id names.
@@ -170,7 +171,7 @@ func certain(text string, r client.RoomView) bool {
 // must not learn.
 func (s *session) others(ctx context.Context, text string, rooms []client.RoomView) ([]client.PersonView, error) {
 	if _, err := identity.ParseUserID(text); err == nil {
-		return []client.PersonView{{User: text, Name: short(text)}}, nil
+		return []client.PersonView{{User: text, Name: plain.Short(text)}}, nil
 	}
 	people, err := bridge.People.Call(ctx, s.door, bridge.PeopleParams{})
 	if err != nil {
@@ -209,7 +210,7 @@ func messageIn(all []client.MessageView, text string) (client.MessageView, error
 	all = slices.DeleteFunc(slices.Clone(all), func(m client.MessageView) bool { return idOf(m) == "" })
 	names := make([]called, len(all))
 	for i, m := range all {
-		names[i] = called{id: m.ID, what: m.Kind + " of " + nameOf(m.Name)}
+		names[i] = called{id: m.ID, what: m.Kind + " of " + plain.Name(m.Name)}
 	}
 	i, err := pick("message", text, names)
 	if err != nil {

@@ -10,7 +10,8 @@ const roomDismissUsage = `room dismiss ROOM
 Take note of a room's alarm and go on
 
 Look into an alarm first: compare safety numbers, and ask those whom it names.
-A room that stood still because of it is joined again.`
+A room that stood still because of it is joined again; one that the server says
+you are not in counts as left.`
 
 func roomDismiss(ctx context.Context, a *app, args []string) error {
 	args, err := parse(a.options(), args, 1, 1)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"sconce/client/bridge"
+	"sconce/cmd/sconce/plain"
 )
 
 const roomNewUsage = `room new NAME PERSON… [--json]
@@ -14,7 +15,7 @@ func roomNew(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	if oneLine(args[0]) == "" {
+	if plain.Line(args[0]) == "" {
 		return badUsage("the room needs a name")
 	}
 	return a.withDoor(ctx, func(ctx context.Context, s *session) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"sconce/client/bridge"
+	"sconce/cmd/sconce/plain"
 )
 
 const roomRemoveUsage = `room remove ROOM PERSON
@@ -22,7 +23,7 @@ func roomRemove(ctx context.Context, a *app, args []string) error {
 		// Those in the room, and no one else, are meant.
 		all := make([]called, len(r.Members))
 		for i, m := range r.Members {
-			all[i] = called{name: nameOf(m.Name), id: m.User}
+			all[i] = called{name: plain.Name(m.Name), id: m.User}
 		}
 		i, err := pick("participant", args[1], all)
 		if err != nil {

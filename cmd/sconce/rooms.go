@@ -7,6 +7,7 @@ import (
 
 	"sconce/client"
 	"sconce/client/bridge"
+	"sconce/cmd/sconce/plain"
 )
 
 const roomsUsage = `rooms [--json]
@@ -37,7 +38,7 @@ func (a *app) printRooms(all ...client.RoomView) {
 		if r.Unread > 0 {
 			unread = fmt.Sprintf("%d unread", r.Unread)
 		}
-		rows = append(rows, []string{short(r.Room), nameOf(r.Name), roomSize(r), timers(r.Expire, r.Burn), unread, roomNote(r)})
+		rows = append(rows, []string{plain.Short(r.Room), plain.Name(r.Name), roomSize(r), timers(r.Expire, r.Burn), unread, roomNote(r)})
 	}
 	fmt.Fprint(a.out, table(rows))
 }
@@ -46,25 +47,25 @@ func roomSize(r client.RoomView) string {
 	if r.Kind == "direct" {
 		return "direct"
 	}
-	return count(len(r.Members), "person", "people")
+	return plain.Count(len(r.Members), "person", "people")
 }
 
 // roomNote says what is out of the ordinary, the worst first.
 func roomNote(r client.RoomView) string {
 	var notes []string
 	if r.Alarm != "" {
-		notes = append(notes, "ALARM: "+oneLine(r.Alarm))
+		notes = append(notes, "ALARM: "+plain.Line(r.Alarm))
 	}
 	for _, m := range r.Members {
 		if m.Trust == client.Changed {
-			notes = append(notes, "the identity of "+nameOf(m.Name)+" CHANGED")
+			notes = append(notes, "the identity of "+plain.Name(m.Name)+" CHANGED")
 		}
 	}
 	if r.Left {
 		notes = append(notes, "left")
 	}
 	if r.Waiting != "" {
-		notes = append(notes, oneLine(r.Waiting))
+		notes = append(notes, plain.Line(r.Waiting))
 	}
 	return strings.Join(notes, "; ")
 }
@@ -73,10 +74,10 @@ func roomNote(r client.RoomView) string {
 func timers(expire, burn int) string {
 	var parts []string
 	if expire > 0 {
-		parts = append(parts, "expire "+seconds(expire))
+		parts = append(parts, "expire "+plain.Timer(expire))
 	}
 	if burn > 0 {
-		parts = append(parts, "burn "+seconds(burn))
+		parts = append(parts, "burn "+plain.Timer(burn))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"sconce/client"
+	"sconce/cmd/sconce/plain"
 )
 
 // printJSON prints a value as one line.
 func (a *app) printJSON(v any) error {
-	b, err := safeJSON(v)
+	b, err := plain.JSON(v)
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ func (t *timeline) message(m client.MessageView) {
 	head := pad(speaker(m), t.names)
 	indent := strings.Repeat(" ", len("15:04  ")+len("01234567  ")+width(head)+len("  "))
 	body := strings.Split(t.body(m), "\n")
-	fmt.Fprintf(t.a.out, "%s  %s  %s  %s\n", t.a.dim(at.Format("15:04")), t.a.dim(pad(short(idOf(m)), len("01234567"))), t.a.bold(head), body[0])
+	fmt.Fprintf(t.a.out, "%s  %s  %s  %s\n", t.a.dim(at.Format("15:04")), t.a.dim(pad(plain.Short(idOf(m)), len("01234567"))), t.a.bold(head), body[0])
 	for _, line := range body[1:] {
 		fmt.Fprintln(t.a.out, strings.TrimRight(indent+line, " "))
 	}
@@ -85,7 +86,7 @@ func speaker(m client.MessageView) string {
 	if m.Kind == "notice" || m.Kind == "gap" {
 		return ""
 	}
-	return nameOf(m.Name)
+	return plain.Name(m.Name)
 }
 
 // idOf gives a message's id, or nothing for what the room says of itself, whose
@@ -99,7 +100,7 @@ func idOf(m client.MessageView) string {
 
 // body is what a message says, with what is to be known of it.
 func (t *timeline) body(m client.MessageView) string {
-	text := strings.TrimRight(lines(m.Text), "\n")
+	text := strings.TrimRight(plain.Lines(m.Text), "\n")
 	switch {
 	case m.Deleted:
 		text = "(deleted)"
@@ -109,14 +110,14 @@ func (t *timeline) body(m client.MessageView) string {
 		text = "(a message that this device can't read)"
 	}
 	if m.ReplyTo != "" {
-		text = "(to " + short(m.ReplyTo) + ") " + text
+		text = "(to " + plain.Short(m.ReplyTo) + ") " + text
 	}
 	for _, note := range t.notes(m) {
 		text += " (" + note + ")"
 	}
 	var reactions []string
 	for _, r := range m.Reactions {
-		reactions = append(reactions, fmt.Sprintf("%s %d", oneLine(r.Emoji), len(r.By)))
+		reactions = append(reactions, fmt.Sprintf("%s %d", plain.Line(r.Emoji), len(r.By)))
 	}
 	if reactions != nil {
 		text += "\n" + strings.Join(reactions, "  ")
@@ -132,32 +133,19 @@ func (t *timeline) notes(m client.MessageView) (notes []string) {
 		notes = append(notes, "queued")
 	}
 	if m.Problem != "" {
-		notes = append(notes, oneLine(m.Problem))
+		notes = append(notes, plain.Line(m.Problem))
 	}
 	for _, w := range m.Warnings {
-		notes = append(notes, "warning: "+oneLine(w))
+		notes = append(notes, "warning: "+plain.Line(w))
 	}
 	switch {
 	case m.Expires > 0:
 		left := time.UnixMilli(int64(m.Expires)).Sub(t.now()).Round(time.Second)
-		notes = append(notes, "gone in "+shortTime(max(left, time.Second)))
+		notes = append(notes, "gone in "+plain.Left(max(left, time.Second)))
 	case m.Burn > 0:
-		notes = append(notes, "burns "+seconds(m.Burn)+" after it is read")
+		notes = append(notes, "burns "+plain.Timer(m.Burn)+" after it is read")
 	}
 	return notes
-}
-
-// shortTime names a time by its two largest units.
-func shortTime(d time.Duration) string {
-	switch {
-	case d >= 48*time.Hour:
-		return fmt.Sprintf("%dd", d/(24*time.Hour))
-	case d >= time.Hour:
-		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
-	case d >= time.Minute:
-		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
-	}
-	return fmt.Sprintf("%ds", d/time.Second)
 }
 
 // heading names the room of the lines that follow, when it is another than
@@ -167,5 +155,5 @@ func (t *timeline) heading(room, name string) {
 		return
 	}
 	t.room, t.day = room, ""
-	fmt.Fprintln(t.a.out, t.a.bold(nameOf(name)))
+	fmt.Fprintln(t.a.out, t.a.bold(plain.Name(name)))
 }

@@ -1,85 +1,9 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
 	"strings"
 	"unicode"
-	"unicode/utf16"
-	"unicode/utf8"
 )
-
-// What others wrote goes to a terminal, where some characters are orders: an
-// escape can move the cursor, fake a prompt or write a file's name into the
-// title, and a bidi override can turn what a name seems to say around.
-
-// oneLine makes another's text safe to print within a line.
-func oneLine(s string) string {
-	return strings.Join(strings.Fields(lines(s)), " ")
-}
-
-// lines makes another's text safe to print, and keeps its line breaks.
-func lines(s string) string {
-	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u2028", "\n", "\u2029", "\n", "\t", "    ").Replace(s)
-	var b strings.Builder
-	for len(s) > 0 {
-		r, size := utf8.DecodeRuneInString(s)
-		s = s[size:]
-		switch {
-		case r == '\n' || !isOrder(r):
-			b.WriteRune(r) // a byte that is no UTF-8 becomes U+FFFD
-		}
-	}
-	return b.String()
-}
-
-// isOrder reports whether a character draws nothing and steers: controls (C0,
-// DEL and C1, which hold the escapes), and format characters, which hold the
-// bidi overrides and what hides inside a name. Of the latter the joiners and
-// tags stay, because emoji and scripts are made with them.
-func isOrder(r rune) bool {
-	const zwnj, zwj, firstTag, lastTag = 0x200C, 0x200D, 0xE0020, 0xE007F
-	if r == zwnj || r == zwj || firstTag <= r && r <= lastTag {
-		return false
-	}
-	return unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) || r == 0x2028 || r == 0x2029
-}
-
-// safeJSON writes a value as one line of JSON in which every order is escaped.
-func safeJSON(v any) ([]byte, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	var safe bytes.Buffer
-	for len(b) > 0 {
-		r, size := utf8.DecodeRune(b)
-		if isOrder(r) {
-			for _, half := range utf16.AppendRune(nil, r) { // as JSON spells what is beyond U+FFFF
-				fmt.Fprintf(&safe, "\\u%04x", half)
-			}
-		} else {
-			safe.Write(b[:size])
-		}
-		b = b[size:]
-	}
-	return safe.Bytes(), nil
-}
-
-// nameOf is a name to show: never nothing, because nothing can't be typed.
-func nameOf(s string) string {
-	if name := oneLine(s); name != "" {
-		return name
-	}
-	return "(no name)"
-}
-
-// short is the part of an id that people see and type.
-func short(id string) string {
-	const shown = 8
-	return id[:min(len(id), shown)]
-}
 
 // width is how many columns a text takes, near enough to align by.
 func width(s string) (n int) {
@@ -122,15 +46,4 @@ func table(rows [][]string) string {
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
 	return b.String()
-}
-
-// count says how many in words: "no devices", "1 device", "2 devices".
-func count(n int, one, many string) string {
-	switch n {
-	case 0:
-		return "no " + many
-	case 1:
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

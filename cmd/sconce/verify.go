@@ -6,6 +6,7 @@ import (
 
 	"sconce/client"
 	"sconce/client/bridge"
+	"sconce/cmd/sconce/plain"
 )
 
 const verifyUsage = `verify PERSON [--mark | --unmark]
@@ -50,7 +51,7 @@ func (a *app) showSafety(v client.SafetyView) error {
 	if a.json {
 		return a.printJSON(v)
 	}
-	fmt.Fprintf(a.out, "%s: %s\n\n    %s\n", nameOf(v.Name), trustNote(v.Trust), oneLine(v.Number))
+	fmt.Fprintf(a.out, "%s: %s\n\n    %s\n", plain.Name(v.Name), trustNote(v.Trust), plain.Line(v.Number))
 	if v.Trust == client.Unverified {
 		fmt.Fprint(a.out, "\nIf both of you see this number, add --mark.\n")
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	"sconce/api"
+	"sconce/cmd/sconce/plain"
 )
 
 const versionUsage = `version
@@ -23,7 +24,7 @@ func version(_ context.Context, a *app, args []string) error {
 		}
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
-				revision = ", revision " + short(s.Value)
+				revision = ", revision " + plain.Short(s.Value)
 			}
 		}
 	}

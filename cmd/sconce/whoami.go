@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"sconce/client/bridge"
+	"sconce/cmd/sconce/plain"
 )
 
 const whoamiUsage = `whoami [--json]
@@ -23,8 +24,8 @@ func whoami(ctx context.Context, a *app, args []string) error {
 			return a.printJSON(me)
 		}
 		rows := [][]string{
-			{"name", nameOf(me.Name)}, {"user", me.User}, {"device", nameOf(me.DeviceName) + " (" + short(me.Device) + ")"},
-			{"server", oneLine(me.Server)}, {"network", me.Network}, {"address", oneLine(me.Address)},
+			{"name", plain.Name(me.Name)}, {"user", me.User}, {"device", plain.Name(me.DeviceName) + " (" + plain.Short(me.Device) + ")"},
+			{"server", plain.Line(me.Server)}, {"network", me.Network}, {"address", plain.Line(me.Address)},
 		}
 		if me.Removed {
 			rows = append(rows, []string{"removed", "this device was taken out by another of yours"})

@@ -53,7 +53,6 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"run", runUsage, run},
-		{"demo", demoUsage, demo},
 		{"invite", inviteUsage, invite},
 		{"version", versionUsage, version},
 		{"help", helpUsage, help},

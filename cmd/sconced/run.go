@@ -2,22 +2,30 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 
 	"sconce/identity"
 	"sconce/server"
+	"sconce/web"
 )
 
-const runUsage = `run --data DIR [--listen HOST:PORT] [--database DSN] [--tls-cert FILE --tls-key FILE] [--url URL] [--debug]
+const runUsage = `run --data DIR [--listen HOST:PORT] [--database DSN] [--name HOST | --tls-cert FILE --tls-key FILE] [--url URL] [--debug]
 Run a server, and make its network the first time
 
   --data DIR          the folder of everything the server keeps; made if missing
   --listen HOST:PORT  where to listen (127.0.0.1:7300); without TLS only on loopback
   --database DSN      sqlite:PATH or postgres://…; SQLite in the data folder if not given
+  --name HOST         the server's name, chat.example.org: listen on port 443, and get a certificate from
+                      Let's Encrypt, whose terms you agree to by this
+  --acme-email ADDR   where the authority may write to
+  --acme-url URL      the directory of another authority that speaks ACME
+  --acme-root FILE    PEM certificate of who signs that directory's own
   --tls-cert FILE     PEM certificate chain, read again when it changes
   --tls-key FILE      its PEM key
   --url URL           how clients reach the server, for invites: https://chat.example.org
@@ -29,6 +37,10 @@ func run(ctx context.Context, a *app, args []string) error {
 	fs.StringVar(&c.Data, "data", "", "")
 	fs.StringVar(&c.Listen, "listen", "", "")
 	fs.StringVar(&c.Database, "database", "", "")
+	fs.StringVar(&c.ACME.Name, "name", "", "")
+	fs.StringVar(&c.ACME.Email, "acme-email", "", "")
+	fs.StringVar(&c.ACME.Directory, "acme-url", "", "")
+	fs.StringVar(&c.ACME.Roots, "acme-root", "", "")
 	fs.StringVar(&c.TLSCert, "tls-cert", "", "")
 	fs.StringVar(&c.TLSKey, "tls-key", "", "")
 	fs.StringVar(&c.URL, "url", "", "")
@@ -44,11 +56,15 @@ func run(ctx context.Context, a *app, args []string) error {
 		level = slog.LevelDebug
 	}
 	c.Logger = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+	var err error
+	if c.Page, err = page(c); err != nil {
+		return err
+	}
 	s, err := server.New(ctx, c)
 	if err != nil {
 		return err
 	}
-	if err := a.greet(ctx, s, c.Data); err != nil {
+	if err := a.greet(ctx, s, c.Data, c.Page != nil); err != nil {
 		s.Close()
 		return err
 	}
@@ -59,8 +75,21 @@ func run(ctx context.Context, a *app, args []string) error {
 	return err
 }
 
+// page gives what browsers are shown, or nil where this program was built
+// without it.
+func page(c server.Config) (http.Handler, error) {
+	site, err := web.Embedded()
+	if errors.Is(err, web.ErrNotBuilt) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return site.Handler(web.Options{Door: web.Worker, Secure: c.Secure()}), nil
+}
+
 // greet tells what runs and what to do next. At the first start that is a way in.
-func (a *app) greet(ctx context.Context, s *server.Server, data string) error {
+func (a *app) greet(ctx context.Context, s *server.Server, data string, page bool) error {
 	if !s.FirstStart() {
 		fmt.Fprintf(a.out, "network %s goes on\n  server  %s\n  data    %s\n\nInvite people with: sconced invite NAME --data %s\n",
 			s.Network(), s.URL(), data, data)
@@ -78,7 +107,7 @@ func (a *app) greet(ctx context.Context, s *server.Server, data string) error {
 	if line := pathLine(); line != "" {
 		fmt.Fprintf(a.out, "In every other terminal, first:\n%s\n", line)
 	}
-	a.showInvite(first)
+	a.showInvite(first, page)
 	fmt.Fprintf(a.out, `
 Then, to try it by yourself:
   sconced invite bob --data %s
@@ -106,8 +135,12 @@ func pathLine() string {
 }
 
 // showInvite shows an invite with its secret: the one place that does.
-func (a *app) showInvite(i identity.Invite) {
-	fmt.Fprintf(a.out, "One person can join with this invite, within 14 days:\n  sconce join '%s' --store ./alice\n", i.Reveal())
+func (a *app) showInvite(i identity.Invite, page bool) {
+	fmt.Fprintln(a.out, "One person can join with this invite, within 14 days.")
+	if page {
+		fmt.Fprintf(a.out, "In a browser, open:\n  %s\nOr in a terminal:\n", i.Reveal())
+	}
+	fmt.Fprintf(a.out, "  sconce join '%s' --store ./alice\n", i.Reveal())
 }
 
 const inviteUsage = `invite NAME --data DIR

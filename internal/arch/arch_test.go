@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -46,6 +47,22 @@ func TestArrowsRunOneWay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A control over the real tree: the rule that keeps decryption out of the
+// server's program finds it in a program that has it.
+func TestRuleAboutTheServerWouldCatchAClient(t *testing.T) {
+	for _, r := range Rules {
+		if !slices.Contains(r.From, "./cmd/sconced") {
+			continue
+		}
+		r.From = []string{"./cmd/sconce-demo"}
+		if chains, _ := r.Check(graphFor(t, r.GOOS)); len(chains) == 0 {
+			t.Errorf("the rule %q finds no client in a program that is one", r.Why)
+		}
+		return
+	}
+	t.Error("no rule speaks of the server's program")
 }
 
 func TestProtocolIsBytesInBytesOut(t *testing.T) {

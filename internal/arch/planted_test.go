@@ -50,6 +50,15 @@ func TestForbiddenArrowsAreCaught(t *testing.T) {
 		{name: "server reaches client through a third",
 			tree:  []string{"sconce/server: fmt sconce/internal/x", "sconce/internal/x: sconce/client/native"},
 			chain: "sconce/server sconce/internal/x sconce/client/native"},
+		{name: "the server's program carries a client",
+			tree:  []string{"sconce/cmd/sconced: sconce/server sconce/internal/x", "sconce/internal/x: sconce/client"},
+			chain: "sconce/cmd/sconced sconce/internal/x sconce/client"},
+		{name: "the server's program carries what reads messages",
+			tree:  []string{"sconce/cmd/sconced: sconce/content"},
+			chain: "sconce/cmd/sconced sconce/content"},
+		{name: "the demo carries a server",
+			tree:  []string{"sconce/cmd/sconce-demo: sconce/client sconce/server"},
+			chain: "sconce/cmd/sconce-demo sconce/server"},
 		{name: "one duty reaches another",
 			tree:  []string{"sconce/server/room: sconce/server/delivery"},
 			chain: "sconce/server/room sconce/server/delivery"},
@@ -117,7 +126,7 @@ func TestForbiddenArrowsAreCaught(t *testing.T) {
 }
 
 func TestRuleAboutNothingSaysSo(t *testing.T) {
-	g := tree("sconce/cmd/sconced: fmt")
+	g := tree("sconce/cmd/other: fmt")
 	for _, r := range Rules {
 		if _, checked := r.Check(g); checked != 0 {
 			t.Errorf("%s: checked %d packages of a tree without any", r, checked)

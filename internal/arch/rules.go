@@ -45,9 +45,14 @@ var Rules = []Rule{
 		Why:    "a contract has no behaviour; of ours it names only the types that travel",
 	},
 	{
-		From: []string{"./server/..."},
+		From: []string{"./server/...", "./cmd/sconced"},
 		To:   []string{"./client/...", "./content/..."},
-		Why:  "the server cannot decrypt, by construction",
+		Why:  "the server and its program cannot decrypt, by construction",
+	},
+	{
+		From: []string{"./client/...", "./cmd/sconce", "./cmd/sconce-demo", "./cmd/sconce-wasm"},
+		To:   []string{"./server/..."},
+		Why:  "a client knows a server by its contract, like one that somebody else runs",
 	},
 	{
 		From:   []string{"./server/{duty}/..."},
@@ -56,8 +61,13 @@ var Rules = []Rule{
 		Why:    "duties meet only in server.go; a shared need is passed in as a small interface",
 	},
 	{
-		From: []string{"./client", "./client/bridge/...", "./client/browser/...", "./cmd/sconce-wasm"},
-		To: []string{"net/http/...", "crypto/tls/...", "crypto/x509/...",
+		From: []string{"./cmd/sconce/screen"},
+		To:   []string{"./client/native/...", "./server/..."},
+		Why:  "the screen talks to a door and draws, whoever is behind the door",
+	},
+	{
+		From: []string{"./client", "./client/wire/...", "./client/bridge/...", "./client/browser/...", "./cmd/sconce-wasm"},
+		To: []string{"net/http/...", "crypto/tls/...", "crypto/x509/...", "github.com/coder/websocket/...",
 			"google.golang.org/protobuf/...", "github.com/golang/protobuf/...", "github.com/gogo/protobuf/..."},
 		GOOS: "js",
 		Why:  "the browser downloads this; net/http alone doubles it, and the browser has its own TLS",

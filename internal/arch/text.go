@@ -59,7 +59,7 @@ func skipDir(root, dir string) bool {
 		return false
 	}
 	rel = filepath.ToSlash(rel)
-	return filepath.Base(dir) == "node_modules" || slices.Contains([]string{".git", "bin", "data", "dist", "web/dist"}, rel)
+	return filepath.Base(dir) == "node_modules" || slices.Contains([]string{".git", "bin", "data", "dist", "web/dist", "web/build", "web/site"}, rel)
 }
 
 // eachText calls fn with every text file below root and its path from there.
@@ -70,7 +70,7 @@ func eachText(root string, fn func(path string, text []byte) error) error {
 			return vanished(err)
 		case d.IsDir() && p != root && skipDir(root, p):
 			return fs.SkipDir
-		case !d.Type().IsRegular():
+		case !d.Type().IsRegular(), d.Name() == ".git": // a file, in a further work tree
 			return nil
 		}
 		info, err := d.Info()

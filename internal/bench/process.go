@@ -189,7 +189,7 @@ func (p *process) stop() error {
 // build makes the server as it is released: static and without paths.
 func build(ctx context.Context, dir string) (string, error) {
 	binary := filepath.Join(dir, "sconced")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "sconce/cmd/sconced")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "sconce/cmd/sconced")
 	cmd.Env = append(withoutBench(os.Environ()), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the server: %w: %s", err, out)

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -133,6 +134,7 @@ func (w *world) off(ctx context.Context, s size) (*sample, error) {
 		return nil, err
 	}
 	stored.add("stored for who is off", "stored/s", float64(len(x.talks)*x.each)/x.took().Seconds())
+	storing := (x.after.server - x.before.server).Seconds() / float64(len(x.talks)*x.each) * 100_000
 	if err := x.drain(ctx); err != nil {
 		return nil, err
 	}
@@ -141,6 +143,8 @@ func (w *world) off(ctx context.Context, s size) (*sample, error) {
 		return nil, err
 	}
 	stored.add("drained after", "delivered/s", x.deliveries()/x.took().Seconds())
+	stored.add("CPU, storing", "s/100,000", storing)
+	stored.add("CPU, draining", "s/100,000", (x.after.server-x.before.server).Seconds()/x.deliveries()*100_000)
 	stored.lost += drained.lost
 	stored.duplicated += drained.duplicated
 	stored.driver = max(stored.driver, drained.driver)
@@ -227,8 +231,12 @@ func (w *world) checkpointed(ctx context.Context) (n int, err error) {
 }
 
 func (w *world) bodies() (n int, err error) {
-	for _, name := range []string{"sconce.db", "sconce.db-wal"} {
-		in, err := countIn(w.file(name), marker)
+	files, err := filepath.Glob(w.file("sconce.db*")) // with its log and its tape
+	if err != nil {
+		return 0, err
+	}
+	for _, file := range files {
+		in, err := countIn(file, marker)
 		if err != nil {
 			return 0, err
 		}

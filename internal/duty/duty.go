@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"sconce/api"
@@ -43,8 +44,9 @@ type Registry struct {
 }
 
 type call struct {
-	open bool
-	run  func(ctx context.Context, c Caller, body []byte) (any, error)
+	open  bool
+	run   func(ctx context.Context, c Caller, body []byte) (any, error)
+	begin func(ctx context.Context, c Caller, body []byte, done func(any, error)) // nil: there is only run
 }
 
 // NewRegistry gives an empty registry. Bugs that handlers meet go to log.
@@ -59,14 +61,37 @@ func Handle[Req, Resp any](r *Registry, e api.Endpoint[Req, Resp], fn func(conte
 		panic("duty: endpoint registered twice: " + e.Name) // a wiring mistake, met at every start
 	}
 	r.calls[e.Name] = call{open: e.Open, run: func(ctx context.Context, c Caller, body []byte) (any, error) {
-		var req Req
-		if len(body) > 0 { // no body says as little as an empty one
-			if err := api.Unmarshal(body, &req); err != nil {
-				return nil, err
-			}
+		req, err := decode[Req](body)
+		if err != nil {
+			return nil, err
 		}
-		return fn(ctx, c, &req)
+		return fn(ctx, c, req)
 	}}
+}
+
+// HandleSoon is for endpoints that are called very often, beside [Handle]: begin
+// starts the call and returns at once, or nearly so, and the answer goes to done,
+// once, from wherever it comes to be known. done does not wait. So nobody waits for
+// an answer but who asked.
+func HandleSoon[Req, Resp any](r *Registry, e api.Endpoint[Req, Resp], begin func(context.Context, Caller, *Req, func(*Resp, error))) {
+	h := r.calls[e.Name]
+	h.begin = func(ctx context.Context, c Caller, body []byte, done func(any, error)) {
+		req, err := decode[Req](body)
+		if err != nil {
+			done(nil, err)
+			return
+		}
+		begin(ctx, c, req, func(resp *Resp, err error) { done(resp, err) })
+	}
+	r.calls[e.Name] = h
+}
+
+func decode[Req any](body []byte) (*Req, error) {
+	req := new(Req)
+	if len(body) == 0 { // no body says as little as an empty one
+		return req, nil
+	}
+	return req, api.Unmarshal(body, req)
 }
 
 // Names lists the endpoints, in order.
@@ -75,16 +100,54 @@ func (r *Registry) Names() []string { return slices.Sorted(maps.Keys(r.calls)) }
 // Call runs the endpoint called name and gives the encoded response. Its error
 // is always an [api.Error].
 func (r *Registry) Call(ctx context.Context, c Caller, name string, body []byte) ([]byte, *api.Error) {
+	h, refused := r.admit(c, name, body)
+	if refused != nil {
+		return nil, refused
+	}
+	resp, err := run(ctx, h, c, body)
+	return r.conclude(ctx, name, resp, err)
+}
+
+// Begin is Call for endpoints of [HandleSoon]: done gets what Call would return.
+// It is false, and nothing is done, for others.
+func (r *Registry) Begin(ctx context.Context, c Caller, name string, body []byte, done func([]byte, *api.Error)) bool {
+	if r.calls[name].begin == nil {
+		return false
+	}
+	h, refused := r.admit(c, name, body)
+	if refused != nil {
+		done(nil, refused)
+		return true
+	}
+	var answered atomic.Bool
+	conclude := func(resp any, err error) {
+		if !answered.Swap(true) {
+			done(r.conclude(ctx, name, resp, err))
+		}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			conclude(nil, caught(p))
+		}
+	}()
+	h.begin(ctx, c, body, conclude)
+	return true
+}
+
+func (r *Registry) admit(c Caller, name string, body []byte) (call, *api.Error) {
 	h, ok := r.calls[name]
 	switch {
 	case !ok:
-		return nil, api.Errorf(api.NotFound, "no endpoint %.40q", name)
+		return h, api.Errorf(api.NotFound, "no endpoint %.40q", name)
 	case len(body) > api.MaxBody:
-		return nil, api.Errorf(api.TooLarge, "the request has %d bytes; the limit is %d", len(body), api.MaxBody)
+		return h, api.Errorf(api.TooLarge, "the request has %d bytes; the limit is %d", len(body), api.MaxBody)
 	case !h.open && !c.Known():
-		return nil, api.Errorf(api.Unauthenticated, "log in first")
+		return h, api.Errorf(api.Unauthenticated, "log in first")
 	}
-	resp, err := run(ctx, h, c, body)
+	return h, nil
+}
+
+func (r *Registry) conclude(ctx context.Context, name string, resp any, err error) ([]byte, *api.Error) {
 	if err != nil {
 		return nil, r.Explain(ctx, name, err)
 	}
@@ -99,11 +162,13 @@ func (r *Registry) Call(ctx context.Context, c Caller, name string, body []byte)
 func run(ctx context.Context, h call, c Caller, body []byte) (resp any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			err = caught(p)
 		}
 	}()
 	return h.run(ctx, c, body)
 }
+
+func caught(p any) error { return fmt.Errorf("panic: %v\n%s", p, debug.Stack()) }
 
 // Explain turns an error into what a caller may know of it, and logs the rest.
 // name is the endpoint, or what else failed.

@@ -23,7 +23,7 @@ func TestFullDiskRefusesWritesAndServesReads(t *testing.T) {
 		cp -a "$DATA/." "$DATA.disk" && mount --bind "$DATA.disk" "$DATA"`)
 	smallDisk := s.wrap
 	s.wrap = nil
-	if err := s.start("run"); err != nil {
+	if err := s.start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.kill() })
@@ -33,7 +33,7 @@ func TestFullDiskRefusesWritesAndServesReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.wrap = smallDisk
-	if err := s.start("run"); err != nil {
+	if err := s.start(); err != nil {
 		t.Fatal(err)
 	}
 	send(t, writer, room, "before")
@@ -72,14 +72,14 @@ func TestReadOnlyDataIsSaidPlainly(t *testing.T) {
 	s := onDiskOfItsOwn(t, `mount --bind "$DATA" "$DATA" && mount -o remount,bind,ro "$DATA"`)
 	readOnly := s.wrap
 	s.wrap = nil
-	if err := s.start("run"); err != nil {
+	if err := s.start(); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
 	s.wrap = readOnly
-	if err := s.start("run"); err == nil {
+	if err := s.start(); err == nil {
 		_ = s.kill()
 		t.Fatal("the server started on data that it can't write to")
 	}

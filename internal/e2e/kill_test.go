@@ -33,7 +33,7 @@ func TestKillLosesAndDoublesNothing(t *testing.T) {
 		if err := s.kill(); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.start("run"); err != nil {
+		if err := s.start(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -58,14 +58,14 @@ func TestKillBetweenAnyTwoWritesLosesAndDoublesNothing(t *testing.T) {
 			// Starting makes writes too, and they are few; the killing begins
 			// where those of a few messages are behind.
 			s.wrap = dieAt(call, n*7)
-			if err := s.start("run"); err != nil && s.running() {
+			if err := s.start(); err != nil && s.running() {
 				t.Fatal(err)
 			}
 			if err := s.wait(); err != nil {
 				t.Fatalf("the server did not come to %s %d: %v", call, n*7, err)
 			}
 			s.wrap = nil
-			if err := s.start("run"); err != nil {
+			if err := s.start(); err != nil {
 				t.Fatal(err)
 			}
 			w.await(t, w.sent.Load()+1)

@@ -106,7 +106,7 @@ func started(t *testing.T, flags ...string) *sconced {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.start("run", flags...); err != nil {
+	if err := s.start(flags...); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.kill() })

@@ -2,14 +2,12 @@ package e2e
 
 import (
 	"context"
-	"database/sql/driver"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"modernc.org/sqlite"
-
+	"sconce/internal/sqldb"
 	"sconce/server"
 )
 
@@ -27,11 +25,7 @@ func play(role string) int {
 		fmt.Fprintf(os.Stderr, "there is no role %q\n", role)
 		return 2
 	}
-	sqlite.RegisterConnectionHook(func(conn sqlite.ExecQuerierContext, _ string) error {
-		_, err := conn.ExecContext(context.Background(), "PRAGMA synchronous=OFF", []driver.NamedValue{})
-		return err
-	})
-	if err := serve(os.Args); err != nil {
+	if err := serve(os.Args, sqldb.WithoutSync()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -39,13 +33,13 @@ func play(role string) int {
 }
 
 // serve runs a server with the arguments that sconced.start gives.
-func serve(args []string) error {
+func serve(args []string, database ...sqldb.Option) error {
 	if len(args) != 6 {
 		return fmt.Errorf("want run --data DIR --listen HOST:PORT, got %q", args[1:])
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	s, err := server.New(ctx, server.Config{Data: args[3], Listen: args[5]})
+	s, err := server.New(ctx, server.Config{Data: args[3], Listen: args[5], DatabaseOptions: database})
 	if err != nil {
 		return err
 	}

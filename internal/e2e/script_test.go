@@ -23,8 +23,9 @@ import (
 // The commands that scripts have beside testscript's own. WHO is a store: a
 // device, by the name of its folder.
 //
-//	server [FLAG…]          run sconced in $WORK/data, on the same port each time; $SERVER is its address
-//	server demo [FLAG…]     the same for its demo
+//	server [FLAG…]          run sconced in $WORK/data, on the same port each time; $SERVER is its address,
+//	                        $HOST the same without the scheme
+//	server demo [FLAG…]     the same by sconce-demo, which runs one for its people
 //	server kill | stop      end it with SIGKILL, or as an operator does
 //	joins WHO NAME          WHO becomes a person called NAME, by an invite made for them
 //	links WHO OLD           WHO becomes a further device of OLD's person, by code and approval
@@ -46,6 +47,13 @@ import (
 //	count N 'RE' [FILE]     stdout, or a file, has N matches
 //	holds WORD PLACE…       WORD stands in PLACE: a file or folder, "log" for what the server logged, or
 //	                        "memory:NAME" for the memory of a program; "! holds": nowhere in any of them
+//	terminal NAME 80x24 WHO [COMMAND…]
+//	                        run sconce in WHO's store in a terminal of that size; needs tmux
+//	resize NAME 120x40      change its size
+//	press NAME KEY…         press keys, by tmux's names for them
+//	types NAME TEXT         type a text
+//	screen NAME 'RE'        wait until what stands on it matches; "! screen": until it doesn't
+//	untouched NAME TITLE    the window's title is so, and nothing wrote to the clipboard
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"server":      serverCommand,
 	"joins":       positive(joins),
@@ -66,6 +74,12 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"grab":        positive(grab),
 	"count":       positive(count),
 	"holds":       holds,
+	"terminal":    positive(openTerminal),
+	"resize":      positive(resizeTerminal),
+	"press":       positive(pressKeys),
+	"types":       positive(typeText),
+	"screen":      awaitScreen,
+	"untouched":   positive(terminalTold),
 }
 
 func TestScripts(t *testing.T) {
@@ -80,8 +94,9 @@ func TestScripts(t *testing.T) {
 
 // stage is what a script has running.
 type stage struct {
-	server  *sconced
-	started map[string]*program
+	server    *sconced
+	started   map[string]*program
+	terminals terminals
 }
 
 type stageKey struct{}
@@ -97,6 +112,7 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("PATH", programs+string(filepath.ListSeparator)+env.Getenv("PATH"))
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("SERVER", server.url())
+	env.Setenv("HOST", address(server.port))
 	return os.WriteFile(filepath.Join(env.WorkDir, passphraseFile), []byte("correct horse battery staple\n"), 0o600)
 }
 
@@ -104,6 +120,7 @@ func setUp(env *testscript.Env) error {
 const passphraseFile = "passphrase"
 
 func (s *stage) end() {
+	s.terminals.end()
 	for _, p := range s.started {
 		_ = p.kill()
 	}
@@ -150,9 +167,9 @@ func serverCommand(ts *testscript.TestScript, neg bool, args []string) {
 			err = fmt.Errorf("the server ended with %v; it printed:\n%s", s.cmd.ProcessState, s.output())
 		}
 	case len(args) > 0 && args[0] == "demo":
-		err = s.start("demo", args[1:]...)
+		err = s.startBy([]string{"sconce-demo"}, args[1:]...)
 	default:
-		err = s.start("run", args...)
+		err = s.start(args...)
 	}
 	ts.Check(err)
 	ts.Setenv("SERVER", s.url())

@@ -73,8 +73,13 @@ func (s *sconced) url() string {
 }
 
 // start runs the server and waits until it is ready.
-func (s *sconced) start(command string, flags ...string) error {
-	args := append([]string{filepath.Join(programs, "sconced"), command, "--data", s.data, "--listen", address(s.port)}, flags...)
+func (s *sconced) start(flags ...string) error {
+	return s.startBy([]string{"sconced", "run"}, flags...)
+}
+
+// startBy is start with a command that runs the server.
+func (s *sconced) startBy(command []string, flags ...string) error {
+	args := slices.Concat([]string{filepath.Join(programs, command[0])}, command[1:], []string{"--data", s.data, "--listen", address(s.port)}, flags)
 	s.secure = slices.Contains(flags, "--tls-cert")
 	if s.program != nil {
 		s.log += s.output()

@@ -21,6 +21,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+
+	"sconce/internal/tape"
 )
 
 // DB is an open database. It is safe for concurrent use.
@@ -31,10 +33,12 @@ type DB struct {
 	// Read takes statements that do not. With SQLite it refuses others.
 	Read *sql.DB
 
-	dialect dialect
-	path    string // SQLite's file; empty with PostgreSQL
-	stop    context.CancelFunc
-	done    sync.WaitGroup // the checkpointer
+	dialect  dialect
+	path     string // SQLite's file; empty with PostgreSQL
+	unsynced bool
+	tape     *tape.Tape // nil until it is asked for
+	stop     context.CancelFunc
+	done     sync.WaitGroup // the checkpointer
 }
 
 type dialect int
@@ -85,8 +89,12 @@ func (db *DB) Close() error {
 	if db.Write == db.Read {
 		return read
 	}
+	var recorded error
+	if db.tape != nil {
+		recorded = db.tape.Close()
+	}
 	checkpoint := db.Checkpoint(context.Background())
-	for _, err := range []error{read, db.Write.Close(), checkpoint} {
+	for _, err := range []error{read, db.Write.Close(), checkpoint, recorded} {
 		if err != nil {
 			return fmt.Errorf("closing database: %w", err)
 		}
@@ -120,6 +128,22 @@ func (db *DB) SkipLocked() string {
 		return " FOR UPDATE SKIP LOCKED"
 	}
 	return ""
+}
+
+// Tape opens the tape beside SQLite's file, on which its one user keeps what is
+// to go into the database; Close closes it. With PostgreSQL it gives nil: there
+// others write to the same tables, and must be able to go on when this process is
+// no more.
+func (db *DB) Tape() (*tape.Tape, error) {
+	if db.dialect != sqliteDialect {
+		return nil, nil
+	}
+	t, err := tape.Open(db.path+tapeSuffix, !db.unsynced)
+	if err != nil {
+		return nil, err
+	}
+	db.tape = t
+	return t, nil
 }
 
 // Path is the database's file, or empty if it is not one.

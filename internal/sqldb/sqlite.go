@@ -8,9 +8,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"sconce/internal/tape"
 )
 
 const (
@@ -64,7 +67,7 @@ func openSQLite(ctx context.Context, path string, o options) (*DB, error) {
 	}
 	read.SetMaxOpenConns(readers)
 	read.SetMaxIdleConns(readers)
-	db := &DB{Write: write, Read: read, dialect: sqliteDialect, path: path}
+	db := &DB{Write: write, Read: read, dialect: sqliteDialect, path: path, unsynced: o.unsynced}
 	run, stop := context.WithCancel(context.Background())
 	db.stop = stop
 	db.done.Go(func() { db.checkpointer(run) })
@@ -146,16 +149,18 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 	return nil
 }
 
-// sqliteNames are the ends of the names of SQLite's files.
-var sqliteNames = []string{"", "-wal", "-shm"}
+// tapeSuffix is the end of the name of the tape: see [DB.Tape].
+const tapeSuffix = "-tape"
 
-// Files lists the database's files, or nothing if it has none of its own.
+// Files lists the database's files, with those of its tape, or nothing if it has
+// none of its own.
 func (db *DB) Files() []string {
-	var files []string
-	for _, suffix := range sqliteNames {
-		if _, err := os.Stat(db.path + suffix); db.path != "" && err == nil {
-			files = append(files, db.path+suffix)
-		}
+	if db.path == "" {
+		return nil
 	}
-	return files
+	names := append([]string{db.path, db.path + "-wal", db.path + "-shm"}, tape.Names(db.path+tapeSuffix)...)
+	return slices.DeleteFunc(names, func(name string) bool {
+		_, err := os.Stat(name)
+		return err != nil
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -458,28 +459,45 @@ func TestServerCannotCallAGroupTheSelfGroup(t *testing.T) {
 	})
 }
 
-// keyPackages lists the key packages whose private keys a device holds.
-func keyPackages(t *testing.T, d *Device) (refs []string) {
+// keyPackages gives the records of the key packages whose private keys a device
+// holds, after some that it held before were put back.
+func keyPackages(t *testing.T, d *Device, back map[string][]byte) map[string][]byte {
 	t.Helper()
 	_ = d.Client.Close()
 	v, err := client.OpenVault(d.Disk.Store(), d.Disk.Keyring(), Passphrase, client.VaultOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = v.Scan([]byte{'k'}, []byte{'k' + 1}, func(k, _ []byte) error {
-		refs = append(refs, string(k))
+	var puts []client.Put
+	for k, value := range back {
+		puts = append(puts, client.Put{Key: []byte(k), Value: value, Erasable: true})
+	}
+	if puts != nil {
+		err = v.Apply(puts)
+	}
+	held := map[string][]byte{}
+	scan := v.Scan([]byte{'k'}, []byte{'k' + 1}, func(k, value []byte) error {
+		held[string(k)] = slices.Clone(value)
 		return nil
 	})
-	if err := errors.Join(err, v.Close()); err != nil {
+	if err := errors.Join(err, scan, v.Close()); err != nil {
 		t.Fatal(err)
 	}
 	d.Open()
-	return refs
+	return held
 }
 
 // A key package of last resort opens one Welcome. Could the server give the same
-// again, it would take the device back to where a removed member still reads.
+// again, it would take the device back to where a removed member still reads. Two
+// things prevent it, and each must do so alone: that the key is erased, and that
+// a Welcome never leads to an epoch that the device has left behind.
 func TestOldWelcomeDoesNotTakeAMemberBack(t *testing.T) {
+	for _, erased := range []bool{true, false} {
+		t.Run(fmt.Sprintf("key erased %t", erased), func(t *testing.T) { oldWelcome(t, erased) })
+	}
+}
+
+func oldWelcome(t *testing.T, erased bool) {
 	run(t, 50, func(t *testing.T, n *Net) {
 		alice, mal, bob := n.Person("alice"), n.Person("mal"), n.Blank("bob", "bob/1")
 		n.MustQuiet()
@@ -493,7 +511,7 @@ func TestOldWelcomeDoesNotTakeAMemberBack(t *testing.T) {
 		}
 		n.Join(bob)
 		bob.MustSync()
-		held := keyPackages(t, bob)
+		held := keyPackages(t, bob, nil)
 		inbox := api.Inbox(api.DeviceID(bob.id))
 		var welcome *api.Entry
 		var tree []byte
@@ -518,9 +536,14 @@ func TestOldWelcomeDoesNotTakeAMemberBack(t *testing.T) {
 			t.Fatal("bob came in without a Welcome")
 		}
 		n.Wire.tamper = nil
-		still := keyPackages(t, bob)
-		if !slices.ContainsFunc(held, func(ref string) bool { return !slices.Contains(still, ref) }) {
+		still := keyPackages(t, bob, nil)
+		gone := maps.Clone(held)
+		maps.DeleteFunc(gone, func(ref string, _ []byte) bool { return still[ref] != nil })
+		if len(gone) == 0 {
 			t.Errorf("of %d key packages bob still holds each, so the Welcome's too", len(held))
+		}
+		if !erased {
+			keyPackages(t, bob, gone)
 		}
 		alice.say(room, "one")
 		if err := alice.Client.RemovePerson(t.Context(), room, mal.Client.Me().User); err != nil {

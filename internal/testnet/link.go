@@ -54,6 +54,9 @@ type Link struct {
 	name    string
 	device  *Device
 	Offline bool
+
+	streams bool // it gives a stream, on which nothing is pushed
+	hangs   bool // calls get no answer, and no error either
 }
 
 var _ client.Transport = (*Link)(nil)
@@ -62,6 +65,10 @@ var _ client.Transport = (*Link)(nil)
 func (l *Link) Call(ctx context.Context, name string, token, body []byte) ([]byte, error) {
 	if l.Offline {
 		return nil, ErrOffline
+	}
+	if l.hangs {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
 	}
 	r := request{name, token, body}
 	answer, err := l.wire.carry(ctx, l, r)
@@ -75,7 +82,13 @@ func (l *Link) Call(ctx context.Context, name string, token, body []byte) ([]byt
 
 // Stream implements client.Transport. Devices of the simulation sync step by
 // step and follow no stream.
-func (l *Link) Stream(ctx context.Context, _ []byte, _ func(), _ func(*api.Push)) error {
+func (l *Link) Stream(ctx context.Context, _ []byte, ready func(), _ func(*api.Push)) error {
+	if l.Offline {
+		return ErrOffline
+	}
+	if l.streams {
+		ready()
+	}
 	<-ctx.Done()
 	return ctx.Err()
 }

@@ -141,6 +141,8 @@ type Device struct {
 	// KeepErased opens the vault so that nothing is erased: the control
 	// experiment of attacks.
 	KeepErased bool
+	// Clock, when set, is this device's in the place of the network's.
+	Clock func() time.Time
 	// OnStore, when set, stands before the disk's store.
 	OnStore func(client.Store) client.Store
 
@@ -157,7 +159,11 @@ func (n *Net) device(person, name string) *Device {
 }
 
 func (d *Device) config(v *client.Vault) client.Config {
-	return client.Config{Vault: v, Transport: d.Link, Clock: d.net.Clock.Now, Log: d.net.log.With("device", d.Name)}
+	clock := d.net.Clock.Now
+	if d.Clock != nil {
+		clock = d.Clock
+	}
+	return client.Config{Vault: v, Transport: d.Link, Clock: clock, Log: d.net.log.With("device", d.Name)}
 }
 
 func (d *Device) store() client.Store {

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -131,13 +133,14 @@ func (s *Server) Snapshot(to string) error {
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return err
 	}
-	for _, name := range []string{"sconce.db", "sconce.db-wal"} { // the third file is made from these
-		b, err := os.ReadFile(filepath.Join(s.dir, name))
-		if errors.Is(err, os.ErrNotExist) {
-			continue
+	// What is moved from one file into another meanwhile is then in both.
+	for _, file := range slices.Backward(s.db.Files()) {
+		if strings.HasSuffix(file, "-shm") {
+			continue // it is made from the others
 		}
+		b, err := os.ReadFile(file)
 		if err == nil {
-			err = os.WriteFile(filepath.Join(to, name), b, 0o600)
+			err = os.WriteFile(filepath.Join(to, filepath.Base(file)), b, 0o600)
 		}
 		if err != nil {
 			return fmt.Errorf("copying database: %w", err)
@@ -159,8 +162,9 @@ func (s *Server) Log(ctx context.Context, d *Device, id api.LogID) ([]api.Entry,
 
 // Clock is the time that the test advances. All of a network share it.
 type Clock struct {
-	mu  sync.Mutex
-	now time.Time // guarded by mu
+	mu    sync.Mutex
+	now   time.Time // guarded by mu
+	going time.Time // guarded by mu: since when it goes by itself; zero: it does not
 }
 
 // NewClock begins at a moment that means nothing.
@@ -170,7 +174,17 @@ func NewClock() *Clock { return &Clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, t
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.now
+	if c.going.IsZero() {
+		return c.now
+	}
+	return c.now.Add(time.Since(c.going))
+}
+
+// Go lets the clock go by itself, as the bubble's time does.
+func (c *Clock) Go() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.going = time.Now()
 }
 
 // Advance lets time pass.

@@ -25,6 +25,10 @@ func (s *Service) Append(ctx context.Context, c duty.Caller, req *api.AppendRequ
 	if err != nil {
 		return nil, err
 	}
+	return s.appendRead(ctx, c, req, m)
+}
+
+func (s *Service) appendRead(ctx context.Context, c duty.Caller, req *api.AppendRequest, m *mls.Message) (*api.AppendResponse, error) {
 	// An application's message is looked up as it is written, which costs
 	// nothing more; it is looked up here only when it was refused.
 	if m.Format != mls.FormatPrivateMessage {
@@ -33,6 +37,11 @@ func (s *Service) Append(ctx context.Context, c duty.Caller, req *api.AppendRequ
 		}
 	}
 	at, err := s.counted(ctx, c, req, m)
+	return s.appended(ctx, c, req, at, err)
+}
+
+// appended answers an append by what became of it.
+func (s *Service) appended(ctx context.Context, c duty.Caller, req *api.AppendRequest, at journal.Place, err error) (*api.AppendResponse, error) {
 	if err == nil {
 		return &api.AppendResponse{Seq: at.Seq, Time: at.Time}, nil
 	}
@@ -42,6 +51,37 @@ func (s *Service) Append(ctx context.Context, c duty.Caller, req *api.AppendRequ
 		}
 	}
 	return nil, err
+}
+
+// BeginAppend is [Service.Append] for who does not wait. A message, which is what
+// nearly all appends are, is on its way when it returns.
+func (s *Service) BeginAppend(ctx context.Context, c duty.Caller, req *api.AppendRequest, done func(*api.AppendResponse, error)) {
+	if err := s.appends.Take(c.Device, 1); err != nil {
+		done(nil, err)
+		return
+	}
+	m, err := readAppend(req)
+	if err != nil {
+		done(nil, err)
+		return
+	}
+	if m.Format != mls.FormatPrivateMessage {
+		go func() { done(s.appendRead(ctx, c, req, m)) }() // who called waits for done
+		return
+	}
+	finish := func(at journal.Place, err error) {
+		if err == nil {
+			done(&api.AppendResponse{Seq: at.Seq, Time: at.Time}, nil)
+			return
+		}
+		go func() { done(s.appended(ctx, c, req, at, err)) }() // which may look it up
+	}
+	w, err := s.message(c, req, m)
+	if err != nil {
+		finish(journal.Place{}, err)
+		return
+	}
+	s.journal.Begin(ctx, w, finish)
 }
 
 func (s *Service) answered(ctx context.Context, c duty.Caller, req *api.AppendRequest) (*api.AppendResponse, error) {
@@ -76,6 +116,13 @@ func readAppend(req *api.AppendRequest) (*mls.Message, error) {
 // counted is append for a device that has not stored too much already. What a
 // commit brings about beside its bytes is counted where it is known.
 func (s *Service) counted(ctx context.Context, c duty.Caller, req *api.AppendRequest, m *mls.Message) (journal.Place, error) {
+	if m.Format == mls.FormatPrivateMessage {
+		w, err := s.message(c, req, m)
+		if err != nil {
+			return journal.Place{}, err
+		}
+		return s.journal.Write(ctx, w)
+	}
 	size := len(req.Message)
 	if p := req.Commit; p != nil {
 		size += len(p.GroupInfo) + len(p.Tree)
@@ -86,29 +133,44 @@ func (s *Service) counted(ctx context.Context, c duty.Caller, req *api.AppendReq
 	if err := s.store(c, size); err != nil {
 		return journal.Place{}, err
 	}
-	return s.append(ctx, c, req, m)
-}
-
-// append sends each kind of message its way.
-func (s *Service) append(ctx context.Context, c duty.Caller, req *api.AppendRequest, m *mls.Message) (journal.Place, error) {
 	if m.Format == mls.FormatGroupInfo {
 		return s.openGeneration(ctx, c, req)
 	}
-	id, epoch, content, ok := m.Group()
+	if err := fits(req, m); err != nil {
+		return journal.Place{}, err
+	}
+	return s.handshake(ctx, c, req, m)
+}
+
+// fits reports whether a message is for the room that the request names.
+func fits(req *api.AppendRequest, m *mls.Message) error {
+	id, _, _, ok := m.Group()
 	switch {
 	case !ok:
-		return journal.Place{}, api.Errorf(api.Invalid, "a room's log takes no message of this kind")
+		return api.Errorf(api.Invalid, "a room's log takes no message of this kind")
 	case !bytes.Equal(id, room.GroupID(req.Room, req.Generation)):
-		return journal.Place{}, api.Errorf(api.Invalid, "the message is for another group than this room's generation %d", req.Generation)
-	case m.Format == mls.FormatPublicMessage:
-		return s.handshake(ctx, c, req, m)
-	case content != mls.ContentApplication:
-		return journal.Place{}, api.Errorf(api.Invalid, "proposals and commits travel in public messages, so that the server can put only valid ones in order")
-	case req.Commit != nil:
-		return journal.Place{}, api.Errorf(api.Invalid, "only a commit has a commit part")
+		return api.Errorf(api.Invalid, "the message is for another group than this room's generation %d", req.Generation)
 	}
-	return s.journal.Write(ctx, &journal.Write{Log: req.Room, Entry: &api.Entry{
+	return nil
+}
+
+// message is the write of an application's message, counted to its device.
+func (s *Service) message(c duty.Caller, req *api.AppendRequest, m *mls.Message) (*journal.Write, error) {
+	if err := s.store(c, len(req.Message)); err != nil {
+		return nil, err
+	}
+	if err := fits(req, m); err != nil {
+		return nil, err
+	}
+	_, epoch, content, _ := m.Group()
+	switch {
+	case content != mls.ContentApplication:
+		return nil, api.Errorf(api.Invalid, "proposals and commits travel in public messages, so that the server can put only valid ones in order")
+	case req.Commit != nil:
+		return nil, api.Errorf(api.Invalid, "only a commit has a commit part")
+	}
+	return &journal.Write{Log: req.Room, Entry: &api.Entry{
 		Kind: api.EntryApplication, Generation: req.Generation, Epoch: epoch, Sender: c.Device, ID: req.ID,
 		Keep: req.Keep, Message: req.Message,
-	}})
+	}}, nil
 }

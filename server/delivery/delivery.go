@@ -118,6 +118,10 @@ func (s *Service) Register(r *duty.Registry) {
 	duty.Handle(r, api.Append, s.Append)
 	duty.Handle(r, api.Read, s.Read)
 	duty.Handle(r, api.Ack, s.Ack)
+	duty.HandleSoon(r, api.Append, s.BeginAppend)
+	duty.HandleSoon(r, api.Ack, func(ctx context.Context, c duty.Caller, req *api.AckRequest, done func(*api.Empty, error)) {
+		done(s.Ack(ctx, c, req))
+	})
 	duty.Handle(r, api.CreateRoom, s.CreateRoom)
 	duty.Handle(r, api.Rooms, s.Rooms)
 	duty.Handle(r, api.ReadGroupInfo, s.ReadGroupInfo)
@@ -162,6 +166,10 @@ type Sink = journal.Sink
 func (s *Service) Subscribe(c duty.Caller, sink Sink) (cancel func()) {
 	return s.journal.Subscribe(c.Device, sink)
 }
+
+// OnBatch has begin called before many answers and pushes are given, and end
+// after, by the one goroutine that gives them. It is called before Run.
+func (s *Service) OnBatch(begin, end func()) { s.journal.OnBatch(begin, end) }
 
 // Read gives the entries of the caller's window after a place.
 func (s *Service) Read(ctx context.Context, c duty.Caller, req *api.ReadRequest) (*api.ReadResponse, error) {

@@ -197,8 +197,14 @@ func id16() (id [16]byte) { rand.Read(id[:]); return id }
 // first makes a group of one for a generation of a room.
 func (d *device) first(id api.LogID, generation uint32, people room.Participants) (info, tree []byte) {
 	d.t.Helper()
+	return d.firstWith(id, generation, people, [32]byte{1})
+}
+
+// firstWith is first for a room whose state has this hash.
+func (d *device) firstWith(id api.LogID, generation uint32, people room.Participants, state [32]byte) (info, tree []byte) {
+	d.t.Helper()
 	group, err := mls.Create(d.config(), room.GroupID(room.ID(id), generation), room.Suite, d.signer(), mls.DefaultCapabilities(),
-		room.Extensions(d.w.sender, people, [32]byte{1}))
+		room.Extensions(d.w.sender, people, state))
 	must(d.t, err)
 	gi, err := group.GroupInfo(false)
 	must(d.t, err)

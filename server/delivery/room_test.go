@@ -363,6 +363,29 @@ func TestNewGenerationTakesTheRoomOn(t *testing.T) {
 	})
 }
 
+// A generation may be opened by anyone in the room, and the room's name and timers
+// are for its admins to change. The log's place stays free for an honest one.
+func TestNewGenerationKeepsTheState(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ada, bob := w.person(t), w.person(t)
+		ada.create(room.Group, nil)
+		ada.letIn(bob)
+		people, err := room.ParticipantsOf(ada.group.Context())
+		must(t, err)
+		id := ada.room
+		open := func(state [32]byte) error {
+			info, tree := bob.firstWith(id, 1, people, state)
+			_, err := bob.append(&api.AppendRequest{Room: id, ID: id16(), Generation: 1, Keep: api.KeepMonth, Message: info, Commit: &api.CommitPart{Tree: tree}})
+			return err
+		}
+		wantCode(t, open([32]byte{2}), api.Invalid)
+		if r := ada.rooms()[id]; !r.Member || r.Generation != 0 {
+			t.Errorf("after a refused generation the room is %+v", r)
+		}
+		must(t, open([32]byte{1}))
+	})
+}
+
 func TestDeviceThatItsOwnerRemovedIsNotAdded(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		ada, bob := w.person(t), w.person(t)

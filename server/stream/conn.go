@@ -180,22 +180,25 @@ func (c *conn) call(message []byte) error {
 		return c.ctx.Err()
 	}
 	c.calls.Add(1)
+	if c.service.Registry.Begin(c.ctx, c.caller, f.Name, f.Body, func(body []byte, err *api.Error) { c.conclude(f.Call, body, err) }) {
+		return nil
+	}
 	c.service.crew.do(func() {
-		defer c.calls.Done()
-		c.answerCall(f)
+		ctx, cancel := context.WithTimeout(c.ctx, callTimeout)
+		defer cancel()
+		body, err := c.service.Registry.Call(ctx, c.caller, f.Name, f.Body)
+		c.conclude(f.Call, body, err)
 	})
 	return nil
 }
 
-// answerCall runs one call and queues its answer.
-func (c *conn) answerCall(f api.Frame) {
-	ctx, cancel := context.WithTimeout(c.ctx, callTimeout)
-	defer cancel()
-	body, err := c.service.Registry.Call(ctx, c.caller, f.Name, f.Body)
+// conclude ends a call by queueing its answer.
+func (c *conn) conclude(call uint64, body []byte, err *api.Error) {
+	defer c.calls.Done()
 	if !c.pledge(len(body)) {
 		body, err = nil, errFull()
 	}
-	c.enqueue(item{opcode: ws.OpBinary, body: answerFrame(f.Call, body, err), slot: true, pledge: len(body)})
+	c.enqueue(item{opcode: ws.OpBinary, body: answerFrame(call, body, err), slot: true, pledge: len(body)})
 }
 
 func errFull() *api.Error {

@@ -47,3 +47,43 @@ func (c *crew) serve(fn func()) {
 		c.waiting.Add(-1)
 	}
 }
+
+// press keeps writes that are about to begin until all that goes out together is
+// queued, so that each stream gets it in one system call.
+type press struct {
+	mu      sync.Mutex
+	held    bool
+	waiting []*conn
+}
+
+// Hold keeps the streams from beginning to write until Release. What they write
+// already goes on, and so do their queues' bounds.
+func (s *Service) Hold() {
+	s.press.mu.Lock()
+	defer s.press.mu.Unlock()
+	s.press.held = true
+}
+
+// Release lets the streams write.
+func (s *Service) Release() {
+	s.press.mu.Lock()
+	waiting := s.press.waiting
+	s.press.held, s.press.waiting = false, nil
+	s.press.mu.Unlock()
+	for _, c := range waiting {
+		s.crew.do(c.write)
+	}
+}
+
+// write has somebody write what a stream has queued, soon.
+func (s *Service) write(c *conn) {
+	s.press.mu.Lock()
+	held := s.press.held
+	if held {
+		s.press.waiting = append(s.press.waiting, c)
+	}
+	s.press.mu.Unlock()
+	if !held {
+		s.crew.do(c.write)
+	}
+}

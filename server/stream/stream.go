@@ -1,17 +1,20 @@
 // Package stream is the WebSocket over which a device calls the server and is
-// told what is new (see [api.StreamPath]).
+// told what is new (see [api.StreamPath]), and the polls that take its place
+// where none passes (see [api.Poll]).
 //
 // Most devices are silent most of the time, so a silent connection costs one
 // parked goroutine and no buffer. Nothing a device does or fails to do holds up
 // the rest of the server: what it is sent waits in a bounded queue of its own,
 // and when that is full it gets hints in place of entries.
 //
-// Begin with [New]; the [Service] is an [http.Handler].
+// Begin with [New]; the [Service] is an [http.Handler], and registers its one
+// endpoint with [Service.Register].
 package stream
 
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -91,12 +94,14 @@ type Service struct {
 	stop     context.CancelFunc
 	running  sync.WaitGroup // every goroutine of every stream
 	crew     *crew
+	press    press
 
 	mu        sync.Mutex // guards what follows
 	closed    bool
 	streams   map[*conn]struct{}
 	strangers int
 	devices   map[api.DeviceID][]*conn // logged in, oldest first
+	sessions  map[api.DeviceID]*session
 }
 
 // New gives a service without streams.
@@ -105,6 +110,7 @@ func New(c Config) *Service {
 	s := &Service{
 		Config: c, connects: duty.NewOriginLimiter(c.Clock, 3000, 10*time.Minute), ctx: ctx, stop: stop,
 		streams: make(map[*conn]struct{}), devices: make(map[api.DeviceID][]*conn),
+		sessions: make(map[api.DeviceID]*session),
 	}
 	s.crew = newCrew(ctx, &s.running)
 	s.running.Go(s.pinger)
@@ -120,9 +126,13 @@ func (s *Service) Close() {
 	for c := range s.streams {
 		streams = append(streams, c)
 	}
+	sessions := slices.Collect(maps.Values(s.sessions))
 	s.mu.Unlock()
 	for _, c := range streams {
 		c.hangUp(ws.StatusGoingAway, "the server stops")
+	}
+	for _, p := range sessions {
+		p.end()
 	}
 	s.stop()
 	s.running.Wait()
@@ -132,9 +142,13 @@ func (s *Service) Close() {
 func (s *Service) CloseDevice(_ context.Context, _ identity.UserID, device identity.DeviceID) error {
 	s.mu.Lock()
 	streams := append([]*conn(nil), s.devices[api.DeviceID(device)]...)
+	polls := s.sessions[api.DeviceID(device)]
 	s.mu.Unlock()
 	for _, c := range streams {
 		c.revoke("the device was removed")
+	}
+	if polls != nil {
+		polls.end()
 	}
 	return nil
 }
@@ -187,7 +201,7 @@ func (s *Service) room() bool {
 }
 
 func (s *Service) roomLocked() bool {
-	return !s.closed && len(s.streams) < maxStreams && s.strangers < maxStrangers
+	return !s.closed && len(s.streams)+len(s.sessions) < maxStreams && s.strangers < maxStrangers
 }
 
 // enter starts a stream, if there is still room.

@@ -110,7 +110,7 @@ func (c *conn) addLocked(i item) {
 	c.out.last = i.last
 	if !c.out.writing {
 		c.out.writing = true
-		c.service.crew.do(c.write)
+		c.service.write(c)
 	}
 }
 

@@ -35,14 +35,14 @@ func asks(more ...bridge.Code) []bridge.Code { return append(more, online...) }
 
 var (
 	teamRoom = client.RoomView{
-		Room: team, Kind: "group", Name: "Team", Last: 12,
+		Room: team, Kind: "group", Name: "Team", Last: 12, Notify: client.NotifyAll,
 		Members: []client.MemberView{
 			{User: alice, Name: "Alice", Admin: true, Trust: client.Verified, Devices: 2},
 			{User: bob, Name: "Bob", Trust: client.Unverified, Devices: 1},
 		},
 	}
 	bobRoom = client.RoomView{
-		Room: "c81e…", Kind: "direct", Name: "Bob",
+		Room: "c81e…", Kind: "direct", Name: "Bob", Notify: client.NotifyAll,
 		Members: []client.MemberView{{User: alice, Name: "Alice", Trust: client.Verified, Devices: 2}, {User: bob, Name: "Bob", Trust: client.Unverified, Devices: 1}},
 	}
 	queued = client.MessageView{
@@ -53,17 +53,38 @@ var (
 		ID: hello, Room: team, Seq: 12, Sender: alice, Name: "Alice", Mine: true, Time: noon, State: client.Sent, Kind: "text",
 		Text: "Lunch?", Reactions: []client.ReactionView{{Emoji: "👍", By: []string{bob}}},
 	}
-	done = bridge.None{}
-	name = "Team 2"
-	day  = 24 * 60 * 60
+	aliceOnPhone = client.Me{User: alice, Name: "Alice", Device: phone, DeviceName: "phone", Network: "f7yq…",
+		Server: "https://chat.example.org", Address: "https://chat.example.org/#device1.f7yq….acx7…"}
+	done     = bridge.None{}
+	name     = "Team 2"
+	yes, no  = true, false
+	mentions = client.NotifyMentions
+	day      = 24 * 60 * 60
 )
 
 var examples = map[string]example{
-	"me": {done, client.Me{User: alice, Name: "Alice", Device: phone, DeviceName: "phone", Network: "f7yq…",
-		Server: "https://chat.example.org", Address: "https://chat.example.org/#device1.f7yq….acx7…"}, nil},
+	"state": {done, client.DoorView{State: client.PhaseLocked, Passphrase: true, Passkey: &client.PasskeyView{Credential: "bYz8…", Salt: "0Q1k…"},
+		Persistent: true, Version: "0.2.0", Build: "9f3c…", Kind: "browser"}, []bridge.Code{bridge.Busy}},
+	"invite": {bridge.InviteParams{Code: "https://chat.example.org/#1.f7yq….2bqz…"},
+		bridge.InviteView{Valid: true, Server: "https://chat.example.org", Network: "f7yq…"}, nil},
+	"join": {bridge.JoinParams{Invite: "https://chat.example.org/#1.f7yq….2bqz…", Name: "Alice", DeviceName: "phone", Passphrase: "correct horse battery"},
+		bridge.JoinResult{Me: aliceOnPhone, Recovery: "SR1-7KQ2M-…"}, asks(bridge.Exists, bridge.Busy, bridge.WrongKey, bridge.Code(api.NotFound), bridge.Code(api.Conflict))},
+	"link": {bridge.LinkParams{Address: "https://chat.example.org/#device1.f7yq….acx7…", DeviceName: "laptop", Passphrase: "correct horse battery"},
+		bridge.EnterResult{Me: aliceOnPhone}, asks(bridge.Exists, bridge.Busy, bridge.WrongKey, bridge.Canceled)},
+	"recover": {bridge.RecoverParams{Recovery: "SR1-7KQ2M-…", Address: "https://chat.example.org/#f7yq…", DeviceName: "phone", Passphrase: "correct horse battery"},
+		bridge.EnterResult{Me: aliceOnPhone}, asks(bridge.Exists, bridge.Busy, bridge.WrongKey, bridge.Code(api.NotFound))},
+	"cancel":           {done, done, nil},
+	"unlock":           {bridge.UnlockParams{Passphrase: "correct horse battery"}, bridge.EnterResult{Me: aliceOnPhone}, []bridge.Code{bridge.WrongKey, bridge.Unfinished, bridge.Busy}},
+	"lock":             {done, done, nil},
+	"forget":           {bridge.ForgetParams{Passphrase: "correct horse battery"}, done, []bridge.Code{bridge.WrongKey, bridge.Busy}},
+	"passkey":          {bridge.PasskeyParams{Add: &bridge.PasskeySecret{Credential: "bYz8…", Salt: "0Q1k…", Secret: "h2Vn…"}}, done, nil},
+	"changePassphrase": {bridge.ChangePassphraseParams{Old: "correct horse battery", New: "another one"}, done, []bridge.Code{bridge.WrongKey}},
+	"handover":         {done, bridge.HandoverResult{Token: "Xk3f…"}, nil},
+
+	"me":           {done, aliceOnPhone, nil},
 	"rename":       {bridge.RenameParams{Name: "Alice B."}, done, asks(bridge.Code(api.Conflict))},
 	"people":       {bridge.PeopleParams{Query: "bo"}, []client.PersonView{{User: bob, Name: "Bob", Trust: client.Unverified, Devices: 1}}, []bridge.Code{limited}},
-	"safety":       {bridge.SafetyParams{User: bob}, client.SafetyView{User: bob, Name: "Bob", Number: "20391 55012 …", Trust: client.Unverified}, asks()},
+	"safety":       {bridge.SafetyParams{User: bob}, client.SafetyView{User: bob, Name: "Bob", Number: "20391 55012 …", QR: "ATvq…", Trust: client.Unverified}, asks()},
 	"markVerified": {bridge.MarkVerifiedParams{User: bob, Verified: true}, done, asks()},
 
 	"rooms":        {done, []client.RoomView{teamRoom}, nil},
@@ -76,7 +97,15 @@ var examples = map[string]example{
 	"dismiss":      {bridge.RoomParams{Room: team}, done, nil},
 	"setRoom":      {bridge.SetRoomParams{Room: team, Name: &name, Expire: &day}, done, asks(forbidden)},
 
+	"preferences": {bridge.PreferencesParams{Room: team, Preferences: client.Preferences{Pinned: &yes, Notify: &mentions}}, done, nil},
+
 	"messages": {bridge.MessagesParams{Room: team, Limit: 1}, []client.MessageView{sent}, nil},
+	"message":  {bridge.MessageParams{Room: team, ID: hello}, sent, nil},
+	"history":  {bridge.MessageOfParams{Room: team, Message: hello}, []client.EarlierView{{Text: "Lunhc?", Time: noon}}, nil},
+	"search":   {bridge.SearchParams{Query: "lunch"}, client.SearchView{Hits: []client.Hit{{Message: sent, RoomName: "Team"}}}, nil},
+	"retry":    {bridge.MessageOfParams{Room: team, Message: hello}, done, nil},
+	"discard":  {bridge.MessageOfParams{Room: team, Message: hello}, done, nil},
+	"draft":    {bridge.DraftParams{Room: team, Text: "Lunch at"}, done, nil},
 	"send":     {bridge.SendParams{Room: team, Draft: client.Draft{Text: "Lunch?", Burn: 60}}, queued, nil},
 	"react":    {bridge.ReactParams{Room: team, Message: hello, Emoji: "👍"}, done, nil},
 	"unreact":  {bridge.UnreactParams{Room: team, Message: hello, Reaction: reaction}, done, nil},
@@ -84,6 +113,9 @@ var examples = map[string]example{
 	"delete":   {bridge.DeleteParams{Room: team, Message: hello}, done, nil},
 	"view":     {bridge.ViewParams{Room: team, UpTo: 12}, done, nil},
 	"sync":     {done, done, asks()},
+
+	"settings":    {done, client.Settings{Receipts: true, Typing: true}, nil},
+	"setSettings": {client.SettingsChange{Receipts: &no}, client.Settings{Typing: true}, nil},
 
 	"devices":      {done, []client.DeviceView{{Device: phone, Name: "phone", Added: noon, This: true}}, nil},
 	"approve":      {bridge.ApproveParams{Code: "SD1-4Q7ZK-…"}, client.DeviceView{Device: "t4ww…", Name: "Linux computer", Added: noon}, asks(bridge.Code(api.NotFound))},

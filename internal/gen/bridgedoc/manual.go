@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"sconce/client"
 	"sconce/client/bridge"
+	"sconce/internal/gen/gosource"
 )
 
 const intro = `# The client's door
@@ -22,6 +24,11 @@ Everything a Sconce client can do is a named call that takes a JSON object and
 gives JSON, and everything that happens is one stream of events. The same door
 serves programs on a socket or pipe, a screen in a browser's worker, and bots in
 any language.
+
+A door may have no client behind it yet: in a browser, and for "sconce app", the
+calls of the first chapter make or open one. Until then all others answer
+"locked". Elsewhere the client is open from the start, and that chapter is not
+there.
 
 ## Try it
 
@@ -52,14 +59,14 @@ The id is a whole number of the caller's choice. Up to 32 requests run at once, 
 answers come in any order. A field that a call does not know is refused.
 
 Ids are text: people and devices in base32, rooms and messages in hex. Times are
-Unix milliseconds, durations seconds; 0 is none.
+Unix milliseconds, durations seconds; 0 is none. Every number is whole and below 2^53.
 
 `
 
 // writer makes the manual.
 type writer struct {
 	bytes.Buffer
-	bridge, client *comments
+	bridge, client *gosource.Package
 	types          []reflect.Type // to be described, in the order they were met
 }
 
@@ -68,13 +75,13 @@ type writer struct {
 func manual(root string) ([]byte, error) {
 	w := new(writer)
 	var err error
-	if w.bridge, err = readComments(filepath.Join(root, "client", "bridge")); err != nil {
+	if w.bridge, err = gosource.Read(filepath.Join(root, "client", "bridge")); err != nil {
 		return nil, err
 	}
-	if w.client, err = readComments(filepath.Join(root, "client")); err != nil {
+	if w.client, err = gosource.Read(filepath.Join(root, "client")); err != nil {
 		return nil, err
 	}
-	api, err := readComments(filepath.Join(root, "api"))
+	api, err := gosource.Read(filepath.Join(root, "api"))
 	if err != nil {
 		return nil, err
 	}
@@ -85,15 +92,15 @@ func manual(root string) ([]byte, error) {
 	return w.Bytes(), nil
 }
 
-func (w *writer) codes(api *comments) error {
+func (w *writer) codes(api *gosource.Package) error {
 	w.WriteString("## Error codes\n\n| code | meaning |\n|---|---|\n")
-	for _, c := range append(slices.Clone(w.bridge.codes), api.codes...) {
-		if c.doc == "" {
-			return fmt.Errorf("code %s has no comment", c.name)
+	for _, c := range append(slices.Clone(w.bridge.Codes), api.Codes...) {
+		if c.Doc == "" {
+			return fmt.Errorf("code %s has no comment", c.Name)
 		}
-		fmt.Fprintf(w, "| `%s` | %s |\n", c.name, c.doc)
+		fmt.Fprintf(w, "| `%s` | %s |\n", c.Name, c.Doc)
 	}
-	w.WriteString("\nThe first seven are this device's own words, the others the server's.\n\n")
+	w.WriteString("\nThe first " + strconv.Itoa(len(w.bridge.Codes)) + " are this device's own words, the others the server's.\n\n")
 	return nil
 }
 
@@ -101,17 +108,17 @@ func (w *writer) methods() error {
 	var all []error
 	chapter := ""
 	for _, m := range bridge.Methods() {
-		about, ok := w.bridge.methods[m.Name]
-		if !ok || about.doc == "" {
+		about, ok := w.bridge.Methods[m.Name]
+		if !ok || about.Doc == "" {
 			all = append(all, fmt.Errorf("method %s has no comment", m.Name))
 		}
-		if about.file != chapter {
-			chapter = about.file
+		if about.File != chapter {
+			chapter = about.File
 			fmt.Fprintf(w, "## %s%s\n\n", strings.ToUpper(chapter[:1]), chapter[1:])
 		}
-		all = append(all, w.method(m, about.doc))
+		all = append(all, w.method(m, about.Doc))
 	}
-	if extra := len(w.bridge.methods) - len(bridge.Methods()); extra != 0 {
+	if extra := len(w.bridge.Methods) - len(bridge.Methods()); extra != 0 {
 		all = append(all, fmt.Errorf("%d methods are declared and not listed", extra))
 	}
 	return errors.Join(all...)
@@ -177,7 +184,7 @@ func (w *writer) json(fields map[string]any, order ...string) error {
 }
 
 func (w *writer) events() error {
-	w.WriteString("## Events\n\n" + w.client.types["Event"] + "\n\n")
+	w.WriteString("## Events\n\n" + w.client.Types["Event"] + "\n\n")
 	w.fields(reflect.TypeFor[client.Event]())
 	return nil
 }
@@ -187,7 +194,7 @@ func (w *writer) describeTypes() error {
 	var all []error
 	for i := 0; i < len(w.types); i++ { // describing one may add others
 		t := w.types[i]
-		doc := w.client.types[t.Name()]
+		doc := w.source(t).Types[t.Name()]
 		if doc == "" {
 			all = append(all, fmt.Errorf("type %v has no comment", t))
 		}
@@ -200,6 +207,14 @@ func (w *writer) describeTypes() error {
 	return errors.Join(all...)
 }
 
+// source is where a type is declared.
+func (w *writer) source(t reflect.Type) *gosource.Package {
+	if strings.HasSuffix(t.PkgPath(), "/bridge") {
+		return w.bridge
+	}
+	return w.client
+}
+
 // fields writes a struct's fields as a table.
 func (w *writer) fields(t reflect.Type) {
 	w.WriteString("| field | type | |\n|---|---|---|\n")
@@ -208,10 +223,7 @@ func (w *writer) fields(t reflect.Type) {
 }
 
 func (w *writer) rows(t reflect.Type) {
-	docs := w.client.fields[t.Name()]
-	if strings.HasSuffix(t.PkgPath(), "/bridge") {
-		docs = w.bridge.fields[t.Name()]
-	}
+	docs := w.source(t).Fields[t.Name()]
 	for f := range fieldsOf(t) {
 		if f.Anonymous {
 			w.rows(f.Type)
@@ -248,7 +260,7 @@ func (w *writer) typeName(t reflect.Type) string {
 	case reflect.Bool:
 		return "true or false"
 	case reflect.String:
-		if values := w.client.enum(t.Name()); values != "" {
+		if values := w.client.Enum(t.Name()); values != "" {
 			return values
 		}
 		return "text"

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sconce/client/bridge"
+	"sconce/internal/gen/gosource"
 )
 
 func TestManualIsUpToDate(t *testing.T) {
@@ -44,7 +45,7 @@ func TestExamplesHaveOnlyFieldsThatExist(t *testing.T) {
 
 // The control: a method without a comment or example is an error, not a gap.
 func TestUndocumentedMethodIsAnError(t *testing.T) {
-	w := &writer{bridge: &comments{}, client: &comments{}}
+	w := &writer{bridge: &gosource.Package{}, client: &gosource.Package{}}
 	if err := w.methods(); err == nil || !strings.Contains(err.Error(), "method me has no comment") {
 		t.Fatalf("methods = %v; want an error that names me", err)
 	}

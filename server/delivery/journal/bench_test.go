@@ -82,3 +82,83 @@ func cpuTime(b *testing.B) time.Duration {
 func BenchmarkAppend1to1(b *testing.B)   { benchmarkDelivery(b, 256, 2, 256) }
 func BenchmarkFanout200(b *testing.B)    { benchmarkDelivery(b, 1, 200, 4) }
 func BenchmarkFanout200x16(b *testing.B) { benchmarkDelivery(b, 16, 200, 64) }
+
+// fill appends 1 KiB messages that nobody acknowledges, from many senders at once.
+func fill(b *testing.B, r *rig, rooms []api.LogID, n int) {
+	text := string(bytes.Repeat([]byte("x"), 1024))
+	const senders = 256
+	var next atomic.Int64
+	done := make(chan error, senders)
+	for range senders {
+		go func() {
+			for {
+				i := next.Add(1) - 1
+				if i >= int64(n) {
+					done <- nil
+					return
+				}
+				if _, err := r.Write(b.Context(), message(rooms[i%int64(len(rooms))], 0, text)); err != nil {
+					done <- err
+					return
+				}
+			}
+		}()
+	}
+	for range senders {
+		if err := <-done; err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkStore is messages for devices that are off, until all are in the
+// tables.
+func BenchmarkStore(b *testing.B) {
+	r := start(b, sqldbtest.SQLite(b), nil)
+	rooms := make([]api.LogID, 32)
+	for i := range rooms {
+		rooms[i] = r.room(b, 2)
+	}
+	cpu := cpuTime(b)
+	b.ResetTimer()
+	fill(b, r, rooms, b.N)
+	if err := r.Expire(b.Context()); err != nil { // which waits for the tables
+		b.Fatal(err)
+	}
+	b.StopTimer()
+	b.ReportMetric((cpuTime(b)-cpu).Seconds()*100_000/float64(b.N), "cpu-s/100k")
+}
+
+// BenchmarkDrain reads, encodes and acknowledges what is in the tables.
+func BenchmarkDrain(b *testing.B) {
+	r := start(b, sqldbtest.SQLite(b), nil)
+	rooms := make([]api.LogID, 32)
+	for i := range rooms {
+		rooms[i] = r.room(b, 1)
+	}
+	fill(b, r, rooms, b.N)
+	if err := r.Expire(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	cpu := cpuTime(b)
+	b.ResetTimer()
+	for _, id := range rooms {
+		for after := uint64(0); ; {
+			entries, last, _, err := r.Read(b.Context(), device(0), id, after, 500)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := api.Marshal(&api.ReadResponse{Entries: entries, Last: last}); err != nil {
+				b.Fatal(err)
+			}
+			if len(entries) == 0 {
+				break
+			}
+			after = entries[len(entries)-1].Seq
+			r.ack(b, id, 0, after)
+		}
+	}
+	eventually(b, "all is deleted", func() bool { return r.count(b, "SELECT count(*) FROM entry") == 0 })
+	b.StopTimer()
+	b.ReportMetric((cpuTime(b)-cpu).Seconds()*100_000/float64(b.N), "cpu-s/100k")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"sconce/api"
 	"sconce/internal/sqldb"
@@ -22,9 +23,34 @@ var (
 	errInDoubt = errors.New("committing")
 )
 
-// commit writes operations in one transaction, answers them and pushes. It
-// gives back those that must wait for the result.
+// commit writes operations, answers them and pushes. It gives back those that
+// must wait for the result.
 func (j *Journal) commit(ctx context.Context, ops []*op) (later []*op) {
+	if j.tape == nil {
+		return j.commitDirect(ctx, ops)
+	}
+	if !slices.ContainsFunc(ops, func(o *op) bool { return o.write.Change != nil }) {
+		j.commitTaped(ctx, ops)
+		return nil
+	}
+	// A change goes into the tables, with what else it saves, and what it stands
+	// on must be there.
+	if err := j.clearTape(ctx); err != nil {
+		j.refuse(ops, err)
+		return nil
+	}
+	return j.commitDirect(ctx, ops)
+}
+
+// refuse answers operations of which nothing was written.
+func (j *Journal) refuse(ops []*op, err error) {
+	for _, o := range ops {
+		o.answer(j, Place{}, j.trouble(err))
+	}
+}
+
+// commitDirect writes operations in one transaction.
+func (j *Journal) commitDirect(ctx context.Context, ops []*op) (later []*op) {
 	b, later := j.plan(ops)
 	if len(b.ops) == 0 {
 		return later
@@ -37,8 +63,8 @@ func (j *Journal) commit(ctx context.Context, ops []*op) (later []*op) {
 	if len(b.ops) > 1 && errors.Is(err, errRepeat) {
 		// Repeats must not cost the others the batch, or somebody who repeats
 		// without end makes everyone wait for a transaction each.
-		if rest := j.answerRepeats(ctx, b.ops); len(rest) < len(b.ops) {
-			return append(j.commit(ctx, rest), later...)
+		if rest, err := j.answerRepeats(ctx, b.ops); err == nil && len(rest) < len(b.ops) {
+			return append(j.commitDirect(ctx, rest), later...)
 		}
 	}
 	if len(b.ops) > 1 && !sqldb.IsUnavailable(err) && !errors.Is(err, errInDoubt) {
@@ -49,17 +75,17 @@ func (j *Journal) commit(ctx context.Context, ops []*op) (later []*op) {
 		return later
 	}
 	for _, o := range b.ops {
-		j.settle(ctx, o, err)
+		j.conclude(ctx, o, err)
 	}
 	return later
 }
 
 // answerRepeats answers those of a batch that were appended before, and gives
-// the others. What cannot be looked up is left among these.
-func (j *Journal) answerRepeats(ctx context.Context, ops []*op) (rest []*op) {
+// the others; on an error, all.
+func (j *Journal) answerRepeats(ctx context.Context, ops []*op) (rest []*op, err error) {
 	places, err := j.answers(ctx, ops)
-	if err != nil {
-		return ops
+	if err != nil || len(places) == 0 {
+		return ops, err
 	}
 	for _, o := range ops {
 		if at, ok := places[o.key]; ok && o.remembered() {
@@ -68,7 +94,7 @@ func (j *Journal) answerRepeats(ctx context.Context, ops []*op) (rest []*op) {
 			rest = append(rest, o)
 		}
 	}
-	return rest
+	return rest, nil
 }
 
 // commitOne is commit for an operation by itself.
@@ -78,15 +104,15 @@ func (j *Journal) commitOne(ctx context.Context, o *op) {
 		return
 	}
 	if err := j.store(ctx, b); err != nil {
-		j.settle(ctx, o, err)
+		j.conclude(ctx, o, err)
 		return
 	}
 	j.apply(b)
 }
 
-// settle answers an operation that was not written, as far as we know. Where
+// conclude answers an operation that was not written, as far as we know. Where
 // the database and memory may have come apart, its logs are read anew.
-func (j *Journal) settle(ctx context.Context, o *op, err error) {
+func (j *Journal) conclude(ctx context.Context, o *op, err error) {
 	if errors.Is(err, errRepeat) {
 		at, ok, lookup := j.answered(ctx, o.key)
 		if lookup == nil && !ok {
@@ -131,8 +157,10 @@ func (j *Journal) apply(b *batch) {
 		j.log.Info("database is available again")
 	}
 	for _, p := range b.plans {
-		j.applyPlan(p)
+		j.applyPlan(p, b.taped)
 	}
+	j.begin()
+	defer j.end()
 	for _, o := range b.ops {
 		o.answer(j, o.place, nil)
 	}
@@ -143,9 +171,16 @@ func (j *Journal) apply(b *batch) {
 	}
 }
 
-func (j *Journal) applyPlan(p *plan) {
+func (j *Journal) applyPlan(p *plan, tape bool) {
 	l := p.log
 	l.mu.Lock()
+	if tape {
+		for i, e := range p.entries {
+			l.taped = append(l.taped, taped{e, p.digests[i]})
+		}
+	} else {
+		l.filed = p.last
+	}
 	l.last, l.hash, l.state, l.exists = p.last, p.hash, p.state, true
 	for _, device := range p.close {
 		if w := l.windows[device]; w != nil && w.to == 0 {
@@ -164,7 +199,7 @@ func (j *Journal) applyPlan(p *plan) {
 		j.weigh(l)
 		j.touch(l) // what nobody reads any more can go
 	}
-	if len(p.entries) > 0 && len(l.windows) == 0 { // only the committer changes it
+	if tape || len(p.entries) > 0 && len(l.windows) == 0 { // only the committer changes it
 		j.touch(l)
 	}
 }

@@ -30,11 +30,30 @@ const (
 // that were closed long ago, and the memory of appends. It is called now and
 // then, never twice at once.
 func (j *Journal) Expire(ctx context.Context) error {
+	if err := j.settle(ctx); err != nil {
+		return fmt.Errorf("expiring: %w", err)
+	}
 	now := j.clock()
 	return errors.Join(
 		j.expireEntries(ctx, now.UnixMilli()),
 		j.expireWindows(ctx, now.Add(-closedFor).UnixMilli()),
 		j.expireAppended(ctx, now.Add(-rememberFor).UnixMilli()))
+}
+
+// settle returns when all that was appended before is in the tables.
+func (j *Journal) settle(ctx context.Context) error {
+	if j.tape == nil {
+		return nil
+	}
+	done := make(chan error, 1)
+	select {
+	case j.clears <- done:
+		return <-done
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-j.stopped:
+		return errStopped()
+	}
 }
 
 func (j *Journal) expireEntries(ctx context.Context, now int64) error {

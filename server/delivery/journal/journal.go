@@ -9,10 +9,16 @@
 // for everybody else. An entry's message goes when every device in the window
 // has it, or when its time is over ([Journal.Expire]).
 //
-// The state of every log in use is kept in memory, so that an append reads no
-// SQL. It is changed by the committer alone, after its transaction, and the
-// database checks it with every write: a log whose place is not what memory
-// believes takes nothing, and is read anew.
+// The state of every log in use is kept in memory. It is changed by the
+// committer alone, after its transaction, and the database checks it with every
+// write: a log whose place is not what memory believes takes nothing, and is
+// read anew.
+//
+// Beside SQLite, which has one user, what every message takes is shorter. The
+// committer writes a batch of messages to a tape ([sconce/internal/tape]), answers
+// and pushes, and moves many batches into the tables at once, in the background:
+// see flush. What every device has acknowledged by then never gets there. Until
+// then memory has it: see Log.taped.
 package journal
 
 import (
@@ -29,6 +35,7 @@ import (
 	"sconce/api"
 	"sconce/internal/duty"
 	"sconce/internal/sqldb"
+	"sconce/internal/tape"
 	"sconce/server/delivery/journal/db"
 )
 
@@ -44,6 +51,11 @@ const (
 	// that devices acknowledged a crash can forget, which costs only that
 	// entries stay until the next acknowledgement.
 	flushEvery = 100 * time.Millisecond
+
+	// A tape of flushAt bytes is moved into the tables before its time. One of
+	// maxTaped takes no more until that is done.
+	flushAt  = 4 << 20
+	maxTaped = 32 << 20
 
 	// maxCached is how many windows the logs in memory may have in all, a log
 	// being counted as two. Each takes some 200 bytes.
@@ -61,9 +73,11 @@ type Journal struct {
 	clock duty.Clock
 	log   *slog.Logger
 	stmts *statements
+	tape  *tape.Tape // the committer's; nil: each batch goes into the tables
 
 	ops     chan *op
-	stopped chan struct{} // closed when Run has ended
+	clears  chan chan error // asks that the tape be cleared
+	stopped chan struct{}   // closed when Run has ended
 
 	mu     sync.Mutex
 	logs   map[api.LogID]*Log
@@ -71,10 +85,19 @@ type Journal struct {
 	weight int        // of all logs in the map: see maxCached
 	dirty  []*Log     // with acknowledgements to be written
 
+	// Where the appends on the tape stand, by their keys: those behind the cut,
+	// and those before it, which go into the tables.
+	recentMu        sync.Mutex
+	recent, leaving map[[32]byte]Place // guarded by recentMu
+
 	sinks    sinks
-	resting  int         // ticks until acknowledgements are tried again; the committer's alone
+	flushing *flush      // under way; the committer's alone
+	stuck    error       // why the last flush failed; the committer's alone
+	resting  int         // ticks until it is tried again; the committer's alone
 	degraded atomic.Bool // the last transaction found the database unavailable
 	swept    []byte      // how far the sweep of remembered appends has come; Expire's alone
+
+	begin, end func() // see OnBatch
 
 	fault func(step string) error // tests: what happens between the steps of a transaction
 }
@@ -88,11 +111,21 @@ func Open(ctx context.Context, database *sqldb.DB, clock duty.Clock, log *slog.L
 	if err != nil {
 		return nil, fmt.Errorf("preparing journal: %w", err)
 	}
-	return &Journal{
+	j := &Journal{
 		db: database, read: db.New(database.Read), clock: clock, log: log, stmts: stmts,
-		ops: make(chan *op, maxWaiting), stopped: make(chan struct{}),
-		logs: map[api.LogID]*Log{}, idle: list.New(),
-	}, nil
+		ops: make(chan *op, maxWaiting), clears: make(chan chan error), stopped: make(chan struct{}),
+		logs: map[api.LogID]*Log{}, idle: list.New(), recent: map[[32]byte]Place{},
+		begin: func() {}, end: func() {},
+	}
+	if j.tape, err = database.Tape(); err != nil {
+		return nil, err
+	}
+	if j.tape != nil {
+		if err := j.tape.Replay(func(record []byte) error { return j.replay(ctx, record) }); err != nil {
+			return nil, fmt.Errorf("replaying what was not in the database yet: %w", err)
+		}
+	}
+	return j, nil
 }
 
 // State is what a room's next entry must fit: its generation, the epoch of its
@@ -171,48 +204,93 @@ func (j *Journal) Write(ctx context.Context, w *Write) (Place, error) {
 	return Place{}, unavailable("the room is very busy: try again")
 }
 
+// Begin is Write for who does not wait. done is called once, often by the
+// committer, which nothing may hold up.
+func (j *Journal) Begin(ctx context.Context, w *Write, done func(Place, error)) {
+	j.submit(ctx, w, func(at Place, err error) {
+		if errors.Is(err, errBehind) {
+			go func() { done(j.Write(context.WithoutCancel(ctx), w)) }()
+			return
+		}
+		done(at, err)
+	})
+}
+
 func (j *Journal) try(ctx context.Context, w *Write) (Place, error) {
-	o, err := j.newOp(ctx, w)
+	type result struct {
+		at  Place
+		err error
+	}
+	done := make(chan result, 1)
+	j.submit(ctx, w, func(at Place, err error) { done <- result{at, err} })
+	select {
+	case r := <-done:
+		return r.at, r.err
+	case <-ctx.Done():
+		return Place{}, ctx.Err() // it may yet be written; a repeat will tell
+	}
+}
+
+// submit gives a write to the committer, who calls done.
+func (j *Journal) submit(ctx context.Context, w *Write, done func(Place, error)) {
+	o, err := j.newOp(ctx, w, done)
 	if err != nil {
-		return Place{}, err
+		done(Place{}, err)
+		return
 	}
 	select {
 	case j.ops <- o:
 	case <-ctx.Done():
-		o.release(j)
-		return Place{}, ctx.Err()
+		o.answer(j, Place{}, ctx.Err())
+		return
 	case <-j.stopped:
-		o.release(j)
-		return Place{}, errStopped()
+		o.answer(j, Place{}, errStopped())
+		return
 	}
 	select {
-	case <-o.done:
-		return o.place, o.err
-	case <-ctx.Done():
-		return Place{}, ctx.Err() // it may yet be written; a repeat will tell
-	case <-j.stopped:
+	case <-j.stopped: // perhaps before it saw the operation
+		j.turnAway()
+	default:
+	}
+}
+
+// turnAway answers what came too late.
+func (j *Journal) turnAway() {
+	for {
 		select {
-		case <-o.done:
-			return o.place, o.err
+		case o := <-j.ops:
+			o.answer(j, Place{}, errStopped())
 		default:
-			return Place{}, errStopped()
+			return
 		}
 	}
 }
 
+// OnBatch has begin called before a batch is answered and pushed, and end after.
+// It is called before the journal runs.
+func (j *Journal) OnBatch(begin, end func()) { j.begin, j.end = begin, end }
+
 // Run is the committer. It returns when ctx ends and what waited is answered.
 func (j *Journal) Run(ctx context.Context) {
-	defer close(j.stopped)
+	defer func() {
+		close(j.stopped)
+		j.turnAway()
+	}()
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	work := context.WithoutCancel(ctx) // a transaction is ended, not broken off
 	var waiting []*op
-	for more := false; ctx.Err() == nil; {
-		if len(waiting) == 0 && !more {
+	due := true // what an earlier process left on the tape
+	for ctx.Err() == nil {
+		if len(waiting) == 0 && !(due && j.flushing == nil) {
 			select {
 			case <-ctx.Done():
 			case <-tick.C:
-				more = j.flush(work)
+				due = true
+			case <-j.flushing.ended():
+				j.endFlush()
+			case done := <-j.clears:
+				done <- j.clearTape(work)
 			case o := <-j.ops:
 				waiting = append(waiting, o)
 			}
@@ -222,11 +300,15 @@ func (j *Journal) Run(ctx context.Context) {
 		}
 		select {
 		case <-tick.C:
-			more = true
+			due = true
+		case <-j.flushing.ended():
+			j.endFlush()
+		case done := <-j.clears:
+			done <- j.clearTape(work)
 		default:
 		}
-		if more {
-			more = j.flush(work)
+		if j.flushing == nil && (due || j.tape != nil && j.tape.Size() >= flushAt) {
+			due = j.beginFlush(work)
 		}
 	}
 	j.finish(work, waiting)
@@ -258,8 +340,17 @@ func (j *Journal) finish(ctx context.Context, ops []*op) {
 		}
 		ops = j.commit(ctx, ops)
 	}
+	j.awaitFlush()
 	j.resting = 0
-	for j.flush(ctx) {
+	for more := true; more; {
+		more = j.beginFlush(ctx)
+		j.awaitFlush()
+	}
+	if j.tape == nil {
+		return
+	}
+	if err := j.tape.Close(); err != nil { // what is on it, it has
+		j.log.WarnContext(ctx, "closing the tape", "err", err)
 	}
 }
 

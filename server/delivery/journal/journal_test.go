@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"sconce/api"
+	"sconce/internal/duty"
 	"sconce/internal/sqldb"
 	"sconce/internal/sqldb/sqldbtest"
 	"sconce/server/delivery/journal"
@@ -169,6 +171,14 @@ func TestOneOfManyCommittersWins(t *testing.T) {
 
 func TestTwoServersOnOneDatabaseAgree(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		if db.Path() != "" {
+			start(t, db, nil)
+			_, err := journal.Open(t.Context(), db, duty.Clock(nil), slog.New(slog.DiscardHandler))
+			if err == nil || !strings.Contains(err.Error(), "in use") {
+				t.Errorf("SQLite has one server; a second got %v", err)
+			}
+			return
+		}
 		a, b := start(t, db, nil), start(t, db, nil)
 		room := a.room(t, 2)
 		b.say(t, room, 0, "1") // b loads the room

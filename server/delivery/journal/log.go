@@ -34,6 +34,16 @@ type Log struct {
 	windows map[api.DeviceID]*window
 	floor   uint64 // entries up to here are deleted
 	dirty   bool   // in Journal.dirty
+
+	filed uint64  // the tables have entries up to here
+	taped []taped // and the tape has those after it
+}
+
+// taped is an entry that is on the tape and not yet in the tables. Nobody
+// changes it.
+type taped struct {
+	entry  *api.Entry
+	digest api.Hash
 }
 
 // window is the part of a log that a device may read. It is guarded by its
@@ -158,6 +168,7 @@ func (j *Journal) load(ctx context.Context, l *Log) error {
 	}
 	l.exists = true
 	l.last, l.hash = uint64(row.Last), api.Hash(row.Hash)
+	l.filed = l.last
 	l.state = State{Generation: uint32(row.Generation), Epoch: uint64(row.Epoch), Pending: int(row.Pending)}
 	for _, r := range rows {
 		l.windows[api.DeviceID(r.Device)] = windowOf(r)

@@ -21,17 +21,16 @@ type op struct {
 	delivered []*api.Entry
 	twins     []*op // the same append, met in the same batch
 
-	done  chan struct{} // closed when place and err are set
 	place Place
-	err   error
+	done  func(Place, error)
 }
 
-func (j *Journal) newOp(ctx context.Context, w *Write) (*op, error) {
+func (j *Journal) newOp(ctx context.Context, w *Write, done func(Place, error)) (*op, error) {
 	l, err := j.acquire(ctx, w.Log)
 	if err != nil {
 		return nil, err
 	}
-	o := &op{write: w, log: l, done: make(chan struct{})}
+	o := &op{write: w, log: l, done: done}
 	if w.Entry != nil {
 		o.entry = *w.Entry
 		o.key = appendKey(w.Entry.Sender, w.Log, w.Entry.ID)
@@ -59,9 +58,8 @@ func (o *op) release(j *Journal) {
 
 // answer ends the operation and those that wait for the same.
 func (o *op) answer(j *Journal, at Place, err error) {
-	o.place, o.err = at, err
-	close(o.done)
 	o.release(j)
+	o.done(at, err)
 	for _, twin := range o.twins {
 		twin.answer(j, at, err)
 	}
@@ -114,9 +112,10 @@ type opened struct {
 
 const never = math.MaxInt64
 
-// batch is what one transaction writes.
+// batch is what one transaction writes, or one record of the tape.
 type batch struct {
 	now   int64
+	taped bool  // it is on the tape, and no Change is in it
 	ops   []*op // all that are in it
 	plans []*plan
 	keys  map[[32]byte]*op

@@ -15,35 +15,75 @@ import (
 // has more. last is the window's end as it stands. What the device has
 // acknowledged is no longer there. ok is false if it has no window.
 func (j *Journal) Read(ctx context.Context, device api.DeviceID, log api.LogID, after uint64, limit int) (entries []api.Entry, last uint64, ok bool, err error) {
-	w, last, err := j.window(ctx, device, log)
-	if err != nil || w == nil {
+	l, err := j.acquire(ctx, log)
+	if err != nil {
 		return nil, 0, false, err
 	}
-	after = max(after, w.from-1)
+	defer j.release(l)
+	l.mu.Lock()
+	w := l.windows[device]
+	if w == nil {
+		l.mu.Unlock()
+		return nil, 0, false, nil
+	}
+	after, last = max(after, w.from-1), w.end(l.last)
+	// What moves from the tape into the tables after this look is in both.
+	filed, onTape := l.filed, l.taped
+	l.mu.Unlock()
 	if after >= last || limit < 1 {
 		return nil, last, true, nil
 	}
-	rows, err := j.stmts.read.QueryContext(ctx, log[:], int64(after), int64(last), limit)
-	if err != nil {
-		return nil, 0, true, j.trouble(fmt.Errorf("reading entries: %w", err))
-	}
-	defer rows.Close()
-	// The rows are fetched one by one, so that a log of large messages costs
-	// the memory of those that are returned.
-	for size := 0; rows.Next(); {
-		e, err := scanEntry(rows)
-		if err != nil {
+	page := page{left: limit}
+	if after < filed {
+		if err := j.readTables(ctx, &page, log, after, min(last, filed)); err != nil {
 			return nil, 0, true, j.trouble(fmt.Errorf("reading entries: %w", err))
 		}
-		if size += len(e.Message); len(entries) > 0 && size > api.MaxReadBytes {
-			return entries, last, true, nil
+	}
+	for _, t := range onTape {
+		if t.entry.Seq > after && t.entry.Seq <= last && !page.add(t.entry) {
+			break
 		}
-		entries = append(entries, e)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, 0, true, j.trouble(fmt.Errorf("reading entries: %w", err))
+	return page.entries, last, true, nil
+}
+
+// page is what one Read gives.
+type page struct {
+	entries []api.Entry
+	left    int // how many more there may be
+	size    int // of their messages
+}
+
+// add adds an entry, or says that the page is full.
+func (p *page) add(e *api.Entry) bool {
+	p.size += len(e.Message)
+	if p.left < 1 || len(p.entries) > 0 && p.size > api.MaxReadBytes {
+		p.left = 0
+		return false
 	}
-	return entries, last, true, nil
+	p.left--
+	p.entries = append(p.entries, *e)
+	return true
+}
+
+// readTables adds entries from the tables. The rows are fetched one by one, so
+// that a log of large messages costs the memory of those that are returned.
+func (j *Journal) readTables(ctx context.Context, p *page, log api.LogID, after, last uint64) error {
+	rows, err := j.stmts.read.QueryContext(ctx, log[:], int64(after), int64(last), p.left)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		e, err := scanEntry(rows)
+		if err != nil {
+			return err
+		}
+		if !p.add(&e) {
+			return nil
+		}
+	}
+	return rows.Err()
 }
 
 // window gives a copy of a device's window, nil if it has none, and its end.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"slices"
 
 	"sconce/api"
 	"sconce/internal/sqldb"
@@ -19,6 +18,7 @@ type statements struct {
 	move, change      *sql.Stmt
 	taken, passed     *sql.Stmt
 	read              *sql.Stmt
+	lookup            [7]*sql.Stmt // for 1, 2, 4 … 64 keys
 }
 
 func prepare(ctx context.Context, database *sqldb.DB) (*statements, error) {
@@ -47,6 +47,9 @@ func prepare(ctx context.Context, database *sqldb.DB) (*statements, error) {
 		passed: stmt(database.Write, "DELETE FROM entry WHERE log = $1 AND seq <= $2"),
 		read: stmt(database.Read, `SELECT seq, kind, generation, epoch, sender, append_id, time, keep, message, digest
 			FROM entry WHERE log = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $4`),
+	}
+	for i := range s.lookup {
+		s.lookup[i] = stmt(database.Read, "SELECT key, seq, time FROM appended WHERE key IN "+database.Values(1, 1<<i))
 	}
 	return s, errors.Join(errs...)
 }
@@ -108,28 +111,35 @@ func (s *storing) remember(b *batch) error {
 
 // move moves every log on, if it is where memory supposes it.
 func (s *storing) move(b *batch) error {
-	move := s.tx.StmtContext(s.ctx, s.j.stmts.move)
 	for _, p := range b.plans {
 		if p.create {
 			if err := s.create(p); err != nil {
 				return err
 			}
 		}
-		result, err := move.ExecContext(s.ctx, p.log.id[:], int64(p.from), int64(p.last), p.hash[:], p.expires)
-		if err != nil {
-			return fmt.Errorf("moving log: %w", err)
-		}
-		if n, err := result.RowsAffected(); err != nil || n != 1 {
-			return errors.Join(errBehind, err)
+		if err := s.moveOne(p); err != nil {
+			return err
 		}
 		if p.state == p.log.state {
 			continue
 		}
-		_, err = s.tx.StmtContext(s.ctx, s.j.stmts.change).ExecContext(s.ctx, p.log.id[:],
+		_, err := s.tx.StmtContext(s.ctx, s.j.stmts.change).ExecContext(s.ctx, p.log.id[:],
 			int64(p.state.Generation), int64(p.state.Epoch), int64(p.state.Pending))
 		if err != nil {
 			return fmt.Errorf("changing log: %w", err)
 		}
+	}
+	return nil
+}
+
+func (s *storing) moveOne(p *plan) error {
+	result, err := s.tx.StmtContext(s.ctx, s.j.stmts.move).ExecContext(s.ctx,
+		p.log.id[:], int64(p.from), int64(p.last), p.hash[:], p.expires)
+	if err != nil {
+		return fmt.Errorf("moving log: %w", err)
+	}
+	if n, err := result.RowsAffected(); err != nil || n != 1 {
+		return errors.Join(errBehind, err)
 	}
 	return nil
 }
@@ -154,14 +164,19 @@ func (s *storing) entries(b *batch) error {
 	args := make([]any, 0, 12*rows)
 	for _, p := range b.plans {
 		for i, e := range p.entries {
-			args = append(args, p.log.id[:], int64(e.Seq), int64(e.Kind), int64(e.Generation), int64(e.Epoch), e.Sender[:], e.ID[:],
-				e.Time, int64(e.Keep), e.Time+e.Keep.Duration(), e.Message, p.digests[i][:])
+			args = appendRow(args, p.log.id[:], e, p.digests[i][:])
 		}
 	}
 	if _, err := s.j.stmts.entries.insert(s.ctx, s.tx, args); err != nil {
 		return fmt.Errorf("inserting entries: %w", err)
 	}
 	return nil
+}
+
+// appendRow adds the values of an entry's row.
+func appendRow(args []any, log []byte, e *api.Entry, digest []byte) []any {
+	return append(args, log, int64(e.Seq), int64(e.Kind), int64(e.Generation), int64(e.Epoch), e.Sender[:], e.ID[:],
+		e.Time, int64(e.Keep), e.Time+e.Keep.Duration(), e.Message, digest)
 }
 
 // windows writes who reads what. What ends comes before what opens: a device
@@ -210,6 +225,9 @@ func (s *storing) save(b *batch) error {
 
 // answered looks up an append among those that are remembered.
 func (j *Journal) answered(ctx context.Context, key [32]byte) (Place, bool, error) {
+	if at, ok := j.lately(key); ok { // first: from here it goes into the table
+		return at, true, nil
+	}
 	row, err := j.read.Appended(ctx, key[:])
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -222,37 +240,55 @@ func (j *Journal) answered(ctx context.Context, key [32]byte) (Place, bool, erro
 
 // answers looks up many.
 func (j *Journal) answers(ctx context.Context, ops []*op) (map[[32]byte]Place, error) {
-	places := map[[32]byte]Place{}
-	for some := range slices.Chunk(ops, 256) {
-		args := make([]any, len(some))
-		for i, o := range some {
-			args[i] = o.key[:]
+	var places map[[32]byte]Place
+	var args []any
+	for _, o := range ops {
+		if at, ok := j.lately(o.key); ok {
+			places = noted(places, o.key, at)
+		} else if o.remembered() {
+			args = append(args, o.key[:])
 		}
-		rows, err := j.db.Read.QueryContext(ctx,
-			"SELECT key, seq, time FROM appended WHERE key IN ("+sqldb.Placeholders(len(some))+")", args...)
+	}
+	for len(args) > 0 {
+		n := min(len(args), 1<<(len(j.stmts.lookup)-1))
+		size := bits.Len(uint(n - 1))
+		some := append(make([]any, 0, 1<<size), args[:n]...)
+		for len(some) < 1<<size { // what is left over asks for the same again
+			some = append(some, args[0])
+		}
+		rows, err := j.stmts.lookup[size].QueryContext(ctx, some...)
+		if err == nil {
+			places, err = scanAnswers(rows, places)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("looking up appends: %w", err)
 		}
-		if err := scanAnswers(rows, places); err != nil {
-			return nil, fmt.Errorf("looking up appends: %w", err)
-		}
+		args = args[n:]
 	}
 	return places, nil
 }
 
-func scanAnswers(rows *sql.Rows, places map[[32]byte]Place) error {
+func noted(places map[[32]byte]Place, key [32]byte, at Place) map[[32]byte]Place {
+	if places == nil {
+		places = map[[32]byte]Place{}
+	}
+	places[key] = at
+	return places
+}
+
+func scanAnswers(rows *sql.Rows, places map[[32]byte]Place) (map[[32]byte]Place, error) {
 	defer rows.Close()
 	for rows.Next() {
 		var key []byte
 		var seq, time int64
 		if err := rows.Scan(&key, &seq, &time); err != nil {
-			return err
+			return places, err
 		}
 		var k [32]byte
 		if err := copyExact(k[:], key); err != nil {
-			return err
+			return places, err
 		}
-		places[k] = Place{Seq: uint64(seq), Time: time}
+		places = noted(places, k, Place{Seq: uint64(seq), Time: time})
 	}
-	return rows.Err()
+	return places, rows.Err()
 }

@@ -55,7 +55,7 @@ export function isNotice(m: MessageView): boolean {
 /** The rooms as the list shows them: pinned ones first, then by what happened last. */
 export function roomList(state: AppState): RoomView[] {
   return Object.values(state.rooms).sort(
-    (a, b) => Number(b.pinned ?? false) - Number(a.pinned ?? false) || b.activity - a.activity || (a.room < b.room ? -1 : 1),
+    (a, b) => Number(b.pinned ?? false) - Number(a.pinned ?? false) || (b.activity ?? 0) - (a.activity ?? 0) || (a.room < b.room ? -1 : 1),
   );
 }
 

@@ -1,0 +1,176 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+
+	"sconce/client"
+)
+
+// enter makes a device in a new store, or goes on where making one was
+// interrupted, and runs it.
+func (h *Host) enter(ctx context.Context, keys []client.VaultKey, server string,
+	begin func(context.Context, client.Config) (*client.Client, error)) (client.Me, error) {
+	if err := h.takeTurn(ctx); err != nil {
+		return client.Me{}, err
+	}
+	defer h.endTurn()
+	if _, locked := h.running(); locked == nil {
+		return client.Me{}, client.ErrTaken
+	}
+	if _, err := h.state(); err != nil {
+		return client.Me{}, err
+	}
+	h.tellState()
+	ctx, done := h.entering(ctx)
+	defer done()
+	v, err := h.vault(keys)
+	if err != nil {
+		return client.Me{}, err
+	}
+	t, err := h.platform.Dial(v, server)
+	if err != nil {
+		return client.Me{}, errors.Join(err, h.abandon(v))
+	}
+	cfg := h.config
+	cfg.Vault, cfg.Transport = v, t
+	c, err := begin(ctx, cfg)
+	if err != nil {
+		closeTransport(t)
+		return client.Me{}, first(err, h.abandon(v))
+	}
+	h.start(c, func() { closeTransport(t) })
+	return c.Me(), nil
+}
+
+// vault makes a vault that the keys open, or opens with the first of them the
+// one that an interrupted attempt left.
+func (h *Host) vault(keys []client.VaultKey) (*client.Vault, error) {
+	_, err := h.platform.Hint()
+	switch {
+	case errors.Is(err, client.ErrNoVault):
+		return h.platform.Create(keys)
+	case err != nil:
+		return nil, err
+	}
+	return h.platform.Open(keys[0])
+}
+
+// abandon closes the vault of a device that did not come to be. Nothing is left
+// of it, unless the server may know it already: then the same call goes on.
+func (h *Host) abandon(v *client.Vault) error {
+	begun, err := client.Begun(v)
+	if err := errors.Join(err, v.Close()); err != nil {
+		return err
+	}
+	if !begun {
+		err = h.platform.Wipe()
+	}
+	h.mu.Lock()
+	h.unfinished = begun
+	h.mu.Unlock()
+	h.tellState()
+	return err
+}
+
+// unlock opens the client that is stored here, and runs it.
+func (h *Host) unlock(ctx context.Context, key client.VaultKey) (client.Me, error) {
+	if err := h.takeTurn(ctx); err != nil {
+		return client.Me{}, err
+	}
+	defer h.endTurn()
+	if r, locked := h.running(); locked == nil {
+		if err := r.client.CheckKey(key); err != nil {
+			return client.Me{}, err
+		}
+		return r.client.Me(), nil
+	}
+	v, err := h.platform.Open(key)
+	if errors.Is(err, client.ErrNoVault) {
+		return client.Me{}, Errorf(Locked, "nothing is stored here yet: join, link or recover")
+	}
+	if err != nil {
+		return client.Me{}, err
+	}
+	c, t, err := h.open(v)
+	if err != nil {
+		h.mu.Lock()
+		h.unfinished = errors.Is(err, client.ErrUnfinished) || errors.Is(err, client.ErrNoDevice)
+		h.mu.Unlock()
+		err = first(err, v.Close())
+		h.tellState()
+		return client.Me{}, err
+	}
+	h.start(c, func() { closeTransport(t) })
+	return c.Me(), nil
+}
+
+// open makes the client of a vault. After an error the vault is the caller's.
+func (h *Host) open(v *client.Vault) (*client.Client, client.Transport, error) {
+	if begun, err := client.Begun(v); err != nil || !begun {
+		return nil, nil, first(err, client.ErrNoDevice)
+	}
+	t, err := h.platform.Dial(v, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg := h.config
+	cfg.Vault, cfg.Transport = v, t
+	c, err := client.Open(cfg)
+	if err != nil {
+		closeTransport(t)
+		return nil, nil, err
+	}
+	return c, t, nil
+}
+
+// forget takes away what is stored here.
+func (h *Host) forget(ctx context.Context, passphrase Secret) error {
+	if err := h.takeTurn(ctx); err != nil {
+		return err
+	}
+	defer h.endTurn()
+	if passphrase != "" {
+		if err := h.check(client.PassphraseKey([]byte(passphrase))); err != nil {
+			return err
+		}
+	}
+	if err := h.shut(); err != nil {
+		h.log.Info("closing what is forgotten", "err", err)
+	}
+	err := h.platform.Wipe()
+	h.mu.Lock()
+	h.unfinished = false
+	h.mu.Unlock()
+	h.tellState()
+	return err
+}
+
+// check reports that a key does not open what is stored here.
+func (h *Host) check(key client.VaultKey) error {
+	if r, locked := h.running(); locked == nil {
+		return r.client.CheckKey(key)
+	}
+	v, err := h.platform.Open(key)
+	if errors.Is(err, client.ErrRolledBack) {
+		return nil // it is the key, and what it opens is damaged: a reason to forget it
+	}
+	if err != nil {
+		return err
+	}
+	return v.Close()
+}
+
+// first gives the error that matters: the one that came first.
+func first(err, then error) error {
+	if err != nil {
+		return err
+	}
+	return then
+}
+
+func closeTransport(t client.Transport) {
+	if c, ok := t.(interface{ Close() }); ok {
+		c.Close()
+	}
+}

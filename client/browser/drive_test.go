@@ -1,0 +1,142 @@
+//go:build js && wasm
+
+package browser_test
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"syscall/js"
+	"time"
+
+	"sconce/client"
+	"sconce/client/browser"
+)
+
+// drives are what a test outside the browser asks for by name.
+var drives = map[string]func(h *browser.Host) error{
+	"write":   driveWrite,
+	"check":   driveCheck,
+	"measure": driveMeasure,
+}
+
+// vault opens the vault that the drives share, and makes it when there is none.
+func vault(h *browser.Host) (*client.Vault, error) {
+	ctx := context.Background()
+	s, err := h.OpenStore(ctx, "driven")
+	if err != nil {
+		return nil, err
+	}
+	k, err := h.OpenKeyring(ctx, "driven")
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	v, err := client.OpenVault(s, k, pass, cheap)
+	if errors.Is(err, client.ErrNoVault) {
+		v, err = client.CreateVault(s, k, pass, cheap)
+	}
+	if err != nil {
+		return nil, errors.Join(err, k.Close(), s.Close())
+	}
+	return v, nil
+}
+
+// driveWrite applies one batch after another, each to both of two records, one
+// of which is erasable, and prints a number once it is durable. It goes on until
+// it is stopped.
+func driveWrite(h *browser.Host) error {
+	v, err := vault(h)
+	if err != nil {
+		return err
+	}
+	first, err := number(v)
+	if err != nil {
+		return err
+	}
+	js.Global().Call("stopAfter")
+	for n := first + 1; ; n++ {
+		value := binary.BigEndian.AppendUint64(nil, n)
+		err := v.Apply([]client.Put{
+			{Key: []byte("kept"), Value: value}, {Key: []byte("erasable"), Value: value, Erasable: true},
+			{Key: fmt.Appendf(nil, "log/%d", n%50), Value: make([]byte, 2000), Erasable: n%2 == 0},
+		})
+		if err != nil {
+			return err
+		}
+		fmt.Println("durable", n)
+		time.Sleep(0) // let the line out
+	}
+}
+
+// driveCheck prints the number that both records hold.
+func driveCheck(h *browser.Host) error {
+	v, err := vault(h)
+	if err != nil {
+		return err
+	}
+	n, err := number(v)
+	if err != nil {
+		return err
+	}
+	fmt.Println("holds", n)
+	return v.Close()
+}
+
+func number(v *client.Vault) (uint64, error) {
+	kept, err := v.Get([]byte("kept"))
+	if err != nil {
+		return 0, err
+	}
+	erasable, err := v.Get([]byte("erasable"))
+	if err != nil {
+		return 0, err
+	}
+	if string(kept) != string(erasable) {
+		return 0, fmt.Errorf("half a batch: %x and %x", kept, erasable)
+	}
+	if kept == nil {
+		return 0, nil
+	}
+	return binary.BigEndian.Uint64(kept), nil
+}
+
+// driveMeasure prints how long 10,000 sealed records take, and a page of them.
+func driveMeasure(h *browser.Host) error {
+	v, err := vault(h)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	for batch := range 100 {
+		puts := make([]client.Put, 100)
+		for i := range puts {
+			puts[i] = client.Put{Key: fmt.Appendf(nil, "message/%06d", batch*100+i), Value: make([]byte, 400)}
+		}
+		if err := v.Apply(puts); err != nil {
+			return err
+		}
+	}
+	inserted := time.Since(began)
+	began = time.Now()
+	for i := range 100 {
+		err := v.Apply([]client.Put{
+			{Key: fmt.Appendf(nil, "burns/%d", i), Value: make([]byte, 400), Erasable: true},
+			{Key: []byte("ratchet"), Value: make([]byte, 200), Erasable: true},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	messages := time.Since(began)
+	began = time.Now()
+	rows := 0
+	err = v.Scan([]byte("message/009950"), []byte("message/010000"), func(_, _ []byte) error { rows++; return nil })
+	page := time.Since(began)
+	began = time.Now()
+	all := 0
+	err = errors.Join(err, v.Scan([]byte("message/"), []byte("message0"), func(_, _ []byte) error { all++; return nil }))
+	fmt.Printf("measured inserts=%v message=%v page=%v/%d scan=%v/%d memory=%dMiB\n",
+		inserted, messages/100, page, rows, time.Since(began), all, memory()>>20)
+	return errors.Join(err, v.Close())
+}

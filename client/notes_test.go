@@ -1,0 +1,72 @@
+package client_test
+
+import (
+	"encoding/hex"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+
+	"sconce/client"
+	"sconce/content"
+	"sconce/internal/testnet"
+)
+
+// talking runs a test with two people in a room.
+func talking(t *testing.T, seed uint64, test func(t *testing.T, n *testnet.Net, alice, bob *testnet.Device, room string)) {
+	t.Helper()
+	cryptotest.SetGlobalRandom(t, seed)
+	synctest.Test(t, func(t *testing.T) {
+		n := testnet.New(t, seed)
+		alice, bob := n.Person("alice"), n.Person("bob")
+		n.MustQuiet()
+		v, err := alice.Client.NewRoom(t.Context(), "tea", []string{bob.Client.Me().User})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		test(t, n, alice, bob, v.Room)
+	})
+}
+
+func roomOf(t *testing.T, d *testnet.Device, id string) client.RoomView {
+	t.Helper()
+	v, err := d.Client.Room(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// idOf is a room's id as notes have it.
+func idOf(t *testing.T, id string) [16]byte {
+	t.Helper()
+	b, err := hex.DecodeString(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return [16]byte(b)
+}
+
+// Notes to one's own devices count from there alone.
+func TestNotesOfSomebodyElseAreVoid(t *testing.T) {
+	talking(t, 72, func(t *testing.T, n *testnet.Net, alice, bob *testnet.Device, room string) {
+		m, err := content.Self(
+			content.Preference{Room: idOf(t, room), At: 1 << 62, Pinned: true, Notify: content.NotifyNone},
+			content.Choice{At: 1 << 62}, content.ReadMark{Room: idOf(t, room), Seq: 1 << 30})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bob.Client.Send(room, client.Draft{Text: "unread"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := bob.Client.Post(room, m); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		v := roomOf(t, alice, room)
+		s, err := alice.Client.Settings()
+		if err != nil || v.Pinned || v.Notify != client.NotifyAll || v.Unread != 1 || !s.Receipts || !s.Typing {
+			t.Errorf("bob's notes changed alice's room to %+v and settings to %+v, %v", v, s, err)
+		}
+	})
+}

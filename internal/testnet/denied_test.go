@@ -1,0 +1,168 @@
+package testnet
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"sconce/api"
+	"sconce/client"
+)
+
+// leaveOut makes the server leave a room out of a device's list.
+func leaveOut(t *testing.T, n *Net, d *Device, room string) {
+	n.Wire.tamper = func(l *Link, r *request) ([]byte, error, bool) {
+		if l != d.Link || r.name != api.Rooms.Name {
+			return nil, nil, false
+		}
+		return changed(t, n, r, func(resp *api.RoomsResponse) {
+			resp.Rooms = slices.DeleteFunc(resp.Rooms, func(s api.RoomStatus) bool { return s.Room == logID(t, room) })
+		})
+	}
+}
+
+// Whoever is taken out reads the commit that does it. A server that only leaves a
+// room out of its list takes nobody out: the device says so, keeps its keys and
+// what waits, and goes on as soon as the room is there again.
+func TestServerCannotTakeAMemberOutByOmission(t *testing.T) {
+	run(t, 52, func(t *testing.T, n *Net) {
+		alice, bob := n.Person("alice"), n.Person("bob")
+		n.MustQuiet()
+		room := n.room("tea", alice, bob)
+		before := digestOf(t, bob, room)
+		leaveOut(t, n, bob, room)
+		bob.MustSync()
+		alice.say(room, "while it is hidden")
+		bob.queue(room, client.Draft{Text: "waits"})
+		bob.MustSync()
+		bob.Reopen()
+		bob.MustSync()
+		v := viewOf(t, bob, room)
+		if v.Left || v.Alarm == "" || v.Waiting == "" {
+			t.Errorf("bob's room: left %t, alarm %q, waiting %q; want an alarm", v.Left, v.Alarm, v.Waiting)
+		}
+		if m, ok := line(t, bob, room, "waits"); !ok || m.State != client.Queued {
+			t.Errorf("what bob wrote is %q (%t), want it to wait", m.State, ok)
+		}
+		n.Wire.tamper = nil
+		n.MustQuiet()
+		for _, d := range []*Device{alice, bob} {
+			if got := texts(t, d, room); !slices.Equal(got, []string{"while it is hidden", "waits"}) {
+				t.Errorf("%s shows %q", d.Name, got)
+			}
+		}
+		if after := digestOf(t, bob, room); after.Epoch != before.Epoch || after.Waiting != "" {
+			t.Errorf("bob went from epoch %d to %d, and waits: %q", before.Epoch, after.Epoch, after.Waiting)
+		}
+		if viewOf(t, bob, room).Alarm == "" {
+			t.Error("the alarm went away before bob saw it")
+		}
+	})
+}
+
+// To a device that has to come in again, the server's word that its person is not
+// in the room is no more than that.
+func TestServerCannotTakeAMemberOutByDenial(t *testing.T) {
+	run(t, 53, func(t *testing.T, n *Net) {
+		alice, bob := n.Person("alice"), n.Person("bob")
+		n.MustQuiet()
+		room := n.room("tea", alice, bob)
+		denied := 0
+		n.Wire.tamper = func(l *Link, r *request) ([]byte, error, bool) {
+			switch {
+			case l != bob.Link:
+			case r.name == api.Rooms.Name:
+				return changed(t, n, r, func(resp *api.RoomsResponse) {
+					for i := range resp.Rooms {
+						if s := &resp.Rooms[i]; s.Room == logID(t, room) {
+							s.Cursor = s.Last + 100 // says that bob's store is an old copy
+						}
+					}
+				})
+			case r.name == api.ReadGroupInfo.Name && parsed[api.ReadGroupInfoRequest](t, r.body).Room == logID(t, room):
+				denied++
+				return nil, api.Errorf(api.NotFound, "there is no such room"), true
+			}
+			return nil, nil, false
+		}
+		bob.queue(room, client.Draft{Text: "waits"})
+		bob.MustSync()
+		if v := viewOf(t, bob, room); denied == 0 || v.Left || v.Alarm == "" {
+			t.Errorf("bob was denied %d times; left %t, alarm %q", denied, v.Left, v.Alarm)
+		}
+		n.Wire.tamper = nil
+		n.MustQuiet()
+		if got := texts(t, alice, room); !slices.Equal(got, []string{"waits"}) {
+			t.Errorf("alice shows %q", got)
+		}
+	})
+}
+
+// An old copy of somebody who was taken out can't know it: it says what it sees,
+// and its person decides.
+func TestPersonDecidesAboutARoomThatIsNotListed(t *testing.T) {
+	run(t, 54, func(t *testing.T, n *Net) {
+		alice, bob := n.Person("alice"), n.Person("bob")
+		n.MustQuiet()
+		room := n.room("tea", alice, bob)
+		old := bob.Disk.Clone()
+		if err := alice.Client.RemovePerson(t.Context(), room, bob.Client.Me().User); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		if v := viewOf(t, bob, room); !v.Left || v.Alarm != "" {
+			t.Fatalf("bob saw himself taken out, and shows left %t, alarm %q", v.Left, v.Alarm)
+		}
+		_ = bob.Client.Close()
+		bob.Disk = old
+		bob.Open()
+		bob.MustSync()
+		if v := viewOf(t, bob, room); v.Left || v.Alarm == "" {
+			t.Errorf("the old copy shows left %t, alarm %q", v.Left, v.Alarm)
+		}
+		if err := bob.Client.Dismiss(room); err != nil {
+			t.Fatal(err)
+		}
+		bob.MustSync()
+		if v := viewOf(t, bob, room); !v.Left || v.Alarm != "" || digestOf(t, bob, room).Member {
+			t.Errorf("after he looked into it bob shows left %t, alarm %q", v.Left, v.Alarm)
+		}
+		if err := alice.Client.AddPeople(t.Context(), room, []string{bob.Client.Me().User}); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		alice.say(room, "welcome back")
+		n.MustQuiet()
+		if got := texts(t, bob, room); !slices.Contains(got, "welcome back") {
+			t.Errorf("bob was asked in again and shows %q", got)
+		}
+	})
+}
+
+// A device that missed what ran out meanwhile comes in again with fresh keys. Who
+// took it out before it could, the log still shows it.
+func TestDeviceThatMissedMessagesSeesItselfTakenOut(t *testing.T) {
+	run(t, 55, func(t *testing.T, n *Net) {
+		alice, bob, carol := n.Person("alice"), n.Person("bob"), n.Person("carol")
+		n.MustQuiet()
+		room := n.room("tea", alice, bob, carol)
+		bob.Link.Offline = true
+		alice.queue(room, client.Draft{Text: "for a minute", Expire: 60})
+		alice.MustSync()
+		n.Advance(2 * time.Hour) // longer than the server keeps it
+		for _, who := range []*Device{carol, bob} {
+			if err := alice.Client.RemovePerson(t.Context(), room, who.Client.Me().User); err != nil {
+				t.Fatal(err)
+			}
+		}
+		bob.Link.Offline = false
+		bob.MustSync()
+		v := viewOf(t, bob, room)
+		if !v.Left || v.Alarm != "" || isIn(v, carol) {
+			t.Errorf("bob shows left %t, alarm %q, carol %t", v.Left, v.Alarm, isIn(v, carol))
+		}
+		if _, ok := line(t, bob, room, "You were removed by alice."); !ok {
+			t.Error("bob does not show who took him out")
+		}
+	})
+}

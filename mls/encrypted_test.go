@@ -1,0 +1,137 @@
+package mls
+
+import (
+	"errors"
+	"testing"
+)
+
+// sealedRoom is a room whose handshakes are encrypted, with a member who has an
+// Update pending. Nobody follows it from outside.
+func sealedRoom(t *testing.T, n int) []*client {
+	t.Helper()
+	r := newRoom(t, X25519AES128, n, Config{Rules: lastWins{}})
+	for _, c := range r.clients {
+		c.public.cfg.EncryptHandshakes = true
+		c.cfg.EncryptHandshakes = true
+	}
+	return r.clients
+}
+
+// spread has everyone process a message, its sender too, and merge a commit.
+func spread(t *testing.T, clients []*client, message []byte) {
+	t.Helper()
+	for _, c := range clients {
+		e, err := c.Process(mustParse(t, message), now)
+		if errors.Is(err, ErrOwnMessage) {
+			continue
+		}
+		if err != nil {
+			t.Fatalf("leaf %d: %v", c.Own(), err)
+		}
+		if st, ok := e.(*StagedCommit); ok {
+			if err := c.Merge(st); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func sameEpoch(t *testing.T, clients []*client) {
+	t.Helper()
+	for _, c := range clients {
+		wantBytes(t, "epoch authenticator", c.EpochAuthenticator(), clients[0].EpochAuthenticator())
+	}
+}
+
+func TestHandshakesMayBeEncrypted(t *testing.T) {
+	clients := sealedRoom(t, 4)
+	a, b := clients[0], clients[1]
+	proposal, err := b.Propose(&Update{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := mustParse(t, proposal); m.Format != FormatPrivateMessage {
+		t.Fatalf("proposal has format %d", m.Format)
+	}
+	// The proposer starts again before its own proposal comes back.
+	b.disk.save(b.Drain())
+	if b.Group, err = Load(b.cfg, b.disk.records()); err != nil {
+		t.Fatal(err)
+	}
+	spread(t, clients, proposal)
+	for _, c := range clients {
+		if len(c.Pending()) != 1 {
+			t.Fatalf("leaf %d has %d pending", c.Own(), len(c.Pending()))
+		}
+	}
+	st, err := a.Commit(CommitOptions{}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := mustParse(t, st.Message()); m.Format != FormatPrivateMessage {
+		t.Fatalf("commit has format %d", m.Format)
+	}
+	a.disk.save(a.Drain())
+	record := st.Bytes()
+	spread(t, clients, st.Message())
+	// The committer starts again before it merges.
+	if a.Group, err = Load(a.cfg, a.disk.records()); err != nil {
+		t.Fatal(err)
+	}
+	again, err := a.ParseStaged(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantBytes(t, "record", again.Bytes(), record)
+	if err := a.Merge(again); err != nil {
+		t.Fatal(err)
+	}
+	sameEpoch(t, clients)
+	if b.Member(b.Own()).Source != LeafFromUpdate {
+		t.Error("the update is not in the tree")
+	}
+}
+
+func TestSelfRemoveStaysPublic(t *testing.T) {
+	clients := sealedRoom(t, 3)
+	leave, err := clients[2].Propose(&SelfRemove{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := mustParse(t, leave); m.Format != FormatPublicMessage || !m.IsSelfRemove() {
+		t.Fatalf("self remove has format %d", m.Format)
+	}
+	spread(t, clients, leave)
+	st, err := clients[0].Commit(CommitOptions{}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spread(t, clients, st.Message())
+	if err := clients[0].Merge(st); err != nil {
+		t.Fatal(err)
+	}
+	sameEpoch(t, clients[:2])
+	if !clients[2].Removed() {
+		t.Error("the leaver is still there")
+	}
+}
+
+func TestEncryptedCommitSpendsAKeyOfItsOwn(t *testing.T) {
+	clients := sealedRoom(t, 2)
+	a := clients[0]
+	for range 2 { // the first loses its race
+		st, err := a.Commit(CommitOptions{}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(a.Drain()) == 0 {
+			t.Fatal("the spent message key is not stored")
+		}
+		e, err := clients[1].Process(mustParse(t, st.Message()), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		st.Discard()
+		e.(*StagedCommit).Discard()
+	}
+}

@@ -1,0 +1,79 @@
+// The worker that owns the client's core. Several tabs speak with it through
+// the one that started it; each has a line of its own.
+
+import { HostError } from "./error";
+import { build, compile, start } from "./go";
+import { makeHost } from "./host";
+
+/** What the core is told. */
+export type ToCore =
+  | { kind: "open"; tab: string }
+  | { kind: "line"; tab: string; line: string }
+  | { kind: "close"; tab: string };
+
+/** What the core tells. */
+export type FromCore =
+  | { kind: "ready"; persistent: boolean }
+  | { kind: "failed"; code: string; message: string }
+  | { kind: "line"; tab: string; line: string }
+  /** The core ended this tab's line: it took too much, or too little. */
+  | { kind: "closed"; tab: string };
+
+interface Line {
+  send(line: string): void;
+  close(): void;
+}
+
+interface Core {
+  connect(onLine: (line: string) => void, onClose: () => void): Line;
+}
+
+const tell = (message: FromCore) => postMessage(message);
+const lines = new Map<string, Line>();
+
+function listen(core: Core): void {
+  addEventListener("message", ({ data }: MessageEvent<ToCore>) => {
+    const { tab } = data;
+    switch (data.kind) {
+      case "open":
+        lines.get(tab)?.close();
+        lines.set(
+          tab,
+          core.connect(
+            (line) => tell({ kind: "line", tab, line }),
+            () => tell({ kind: "closed", tab }),
+          ),
+        );
+        break;
+      case "line":
+        lines.get(tab)?.send(data.line);
+        break;
+      case "close":
+        lines.get(tab)?.close();
+        lines.delete(tab);
+        break;
+    }
+  });
+}
+
+function failed(thrown: unknown): void {
+  const code = thrown instanceof HostError ? thrown.code : "failed";
+  tell({ kind: "failed", code, message: thrown instanceof Error ? thrown.message : String(thrown) });
+}
+
+async function boot(): Promise<void> {
+  // The page may speak before the core can listen.
+  const early: MessageEvent[] = [];
+  const keep = (event: MessageEvent) => void early.push(event);
+  addEventListener("message", keep);
+  const program = compile();
+  const [module, host] = await Promise.all([program, makeHost(program, build)]);
+  Object.assign(globalThis, { sconceHost: host });
+  await start(module, [], () => failed(new Error("the core stopped")));
+  listen((globalThis as unknown as { sconceCore: Core }).sconceCore);
+  removeEventListener("message", keep);
+  tell({ kind: "ready", persistent: host.persistent });
+  for (const { data } of early) dispatchEvent(new MessageEvent("message", { data }));
+}
+
+boot().catch(failed);

@@ -1,0 +1,110 @@
+// What Go finds in its worker: the global "sconceHost". client/browser is the
+// other side of it.
+
+import { ourScript } from "../core/trusted";
+import deriveURL from "./derive.ts?worker&url";
+import { HostError, fileError, quota } from "./error";
+import { keyringOn, memoryFile, openKeyring, type KeyringHandle } from "./keyring";
+import { openFile, privateFolder, type SyncFile } from "./opfs";
+import { loadSQLite, type SQLite } from "./sqlite";
+import { openStore, type StoreHandle } from "./store";
+
+export interface Host {
+  readonly origin: string;
+  readonly persistent: boolean;
+  readonly build: string;
+  openStore(name: string): Promise<StoreHandle>;
+  openKeyring(name: string): Promise<KeyringHandle>;
+  /** Whether a store of that name was ever made. */
+  hasStore(name: string): boolean;
+  /** Removes a store and its keyring, which must be closed. */
+  wipe(name: string): Promise<void>;
+  /** Argon2id, in a worker that is ended for it. */
+  derive(passphrase: Uint8Array, salt: Uint8Array, passes: number, memoryKiB: number, lanes: number): Promise<Uint8Array>;
+}
+
+/** What the throw-away worker is told, and what it answers. */
+export interface Derivation {
+  module: WebAssembly.Module;
+  passphrase: Uint8Array;
+  salt: Uint8Array;
+  passes: number;
+  memoryKiB: number;
+  lanes: number;
+}
+export type Derived = { key: Uint8Array } | { failed: string };
+
+/** Makes the host of this worker, while the program is still on its way. */
+export async function makeHost(module: Promise<WebAssembly.Module>, build: string): Promise<Host> {
+  const folder = await privateFolder();
+  const sqlite = await loadSQLite(folder !== undefined);
+  const files = folder === undefined ? inMemory(sqlite) : await onFiles(folder, sqlite);
+  return {
+    origin: location.origin,
+    persistent: folder !== undefined,
+    build,
+    ...files,
+    derive: async (passphrase, salt, passes, memoryKiB, lanes) =>
+      derive({ module: await module, passphrase, salt, passes, memoryKiB, lanes }),
+  };
+}
+
+type Files = Pick<Host, "openStore" | "openKeyring" | "hasStore" | "wipe">;
+
+async function onFiles(folder: FileSystemDirectoryHandle, sqlite: SQLite): Promise<Files> {
+  const probe = await openFile(folder, "probe");
+  const keyring = (name: string) => `${name}.keyring`;
+  return {
+    openStore: (name) => openStore(sqlite, name, () => isFull(probe)),
+    openKeyring: (name) => openKeyring(folder, keyring(name)),
+    hasStore: (name) => sqlite.has(name),
+    async wipe(name) {
+      sqlite.remove(name);
+      await erase(folder, keyring(name));
+    },
+  };
+}
+
+function inMemory(sqlite: SQLite): Files {
+  return {
+    openStore: (name) => openStore(sqlite, name, () => false),
+    openKeyring: async () => keyringOn(memoryFile()),
+    hasStore: () => false,
+    async wipe() {},
+  };
+}
+
+const probed = new Uint8Array(256 << 10);
+
+/** Finds out whether the browser is out of space, by asking for a little. */
+function isFull(probe: SyncFile): boolean {
+  try {
+    const full = probe.write(probed, { at: 0 }) !== probed.length;
+    probe.truncate(0);
+    return full;
+  } catch (thrown) {
+    return fileError(thrown).code === quota().code;
+  }
+}
+
+/** Overwrites a file before it is removed: its keys must not be left to chance. */
+async function erase(folder: FileSystemDirectoryHandle, name: string): Promise<void> {
+  const file = await openFile(folder, name);
+  file.write(new Uint8Array(file.getSize()), { at: 0 });
+  file.flush();
+  file.close();
+  await folder.removeEntry(name);
+}
+
+function derive(task: Derivation): Promise<Uint8Array> {
+  const worker = new Worker(ourScript(deriveURL), { type: "module", name: "sconce-derive" });
+  return new Promise<Uint8Array>((resolve, reject) => {
+    const fail = (message: string) => reject(new HostError("failed", `the passphrase could not be worked on: ${message}`));
+    worker.onmessage = ({ data }: MessageEvent<Derived>) => ("key" in data ? resolve(data.key) : fail(data.failed));
+    worker.onerror = (event) => fail(event.message);
+    worker.postMessage(task);
+  }).finally(() => {
+    worker.terminate();
+    task.passphrase.fill(0);
+  });
+}

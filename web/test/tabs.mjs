@@ -1,0 +1,163 @@
+// Several tabs share one core. Run by the tests of internal/browsertest, which
+// serve the page and a server behind it, and read what this prints.
+//
+//   node test/tabs.mjs CHROMIUM PROFILE URL INVITE
+
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+const [executablePath, profile, url, invite] = process.argv.slice(2);
+const args = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+];
+const context = await chromium.launchPersistentContext(profile, { executablePath, headless: true, args });
+context.setDefaultTimeout(60_000);
+const say = (what, value) => console.log(JSON.stringify({ what, value }));
+
+/** Opens a tab. */
+async function tab() {
+  const page = await context.newPage();
+  page.on("pageerror", (error) => say("error", String(error)));
+  await page.goto(url);
+  await page.waitForFunction(() => "door" in globalThis);
+  return page;
+}
+
+const call = (page, method, params = {}) => page.evaluate(([m, p]) => door.call(m, p), [method, params]);
+const refused = (page, method, params = {}) =>
+  page.evaluate(([m, p]) => door.call(m, p).then(() => "", (e) => e.code), [method, params]);
+const texts = async (page, room) => (await call(page, "messages", { room, limit: 500 })).map((m) => m.text).filter(Boolean);
+const violations = [];
+const collect = async (page) => violations.push(...(await page.evaluate(() => globalThis.violations)));
+
+try {
+  // Sign-up in a browser, with a passphrase.
+  const a = await tab();
+  assert.equal((await call(a, "state")).state, "new");
+  assert.equal(await refused(a, "rooms"), "locked");
+  const joined = await call(a, "join", { invite, name: "Alice", deviceName: "browser", passphrase: "correct horse" });
+  assert.match(joined.recovery, /\w/);
+  const { room } = await call(a, "newRoom", { name: "Notes", users: [] });
+
+  // A second tab has the same core, without asking.
+  const b = await tab();
+  assert.equal((await call(b, "state")).state, "open");
+  assert.deepEqual((await call(b, "rooms")).map((r) => r.room), [room]);
+  await call(b, "send", { room, text: "from b" });
+  await a.waitForFunction(() => events.some((e) => e.message?.text === "from b"));
+
+  // The leader goes while the other asks: nothing is lost, nothing doubled.
+  const times = [];
+  let leader = a;
+  let other = b;
+  let sent = 0;
+  for (let round = 0; round < 5; round++) {
+    const began = await other.evaluate((room) => {
+      globalThis.asked = [];
+      globalThis.sending = true;
+      (async () => {
+        for (let i = 0; globalThis.sending; i++) {
+          globalThis.asked.push(door.call("send", { room, text: `${globalThis.tabName ?? "t"}-${Math.random()}` }));
+          if (i % 4 === 3) await globalThis.asked.at(-1);
+        }
+      })();
+      return 0;
+    }, room);
+    assert.equal(began, 0);
+    await other.waitForTimeout(150);
+    const asking = other.evaluate(async () => {
+      // When the answer that needs a core comes: how long nobody was there.
+      const gaps = [];
+      let last = performance.now();
+      const end = last + 2500;
+      while (performance.now() < end) {
+        await door.call("me", {});
+        gaps.push(performance.now() - last);
+        last = performance.now();
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+      return Math.max(...gaps);
+    });
+    await other.waitForTimeout(300);
+    await collect(leader);
+    await leader.close();
+    times.push(Math.round(await asking));
+    const messages = await other.evaluate(async () => {
+      globalThis.sending = false;
+      return (await Promise.all(globalThis.asked)).map((m) => m.text);
+    });
+    sent += messages.length;
+    assert.equal(new Set(messages).size, messages.length);
+    leader = other;
+    other = await tab();
+    assert.equal((await call(other, "state")).state, "open");
+  }
+  say("handover", times);
+  await call(leader, "sync");
+  const all = await page500(leader, room);
+  assert.equal(all.length, new Set(all).size, "a message is there twice");
+  assert.equal(all.length, sent + 1, "messages were lost or doubled");
+
+  // A reload in the middle of sending loses nothing that was answered.
+  const answered = await leader.evaluate(
+    (room) =>
+      new Promise((resolve) => {
+        const done = [];
+        for (let i = 0; i < 40; i++) door.call("send", { room, text: `reload ${i}` }).then((m) => done.push(m.text) === 15 && resolve([...done]));
+      }),
+    room,
+  );
+  await leader.reload();
+  await leader.waitForFunction(() => "door" in globalThis);
+  const after = await texts(leader, room);
+  for (const text of answered) assert.equal(after.filter((t) => t === text).length, 1, text);
+
+  // The only other way in is the lock: it holds in every tab, and ends the worker.
+  await collect(other);
+  await call(leader, "lock");
+  for (const page of [leader, other]) {
+    await page.waitForFunction(async () => (await door.call("state", {})).state === "locked");
+    assert.equal(await refused(page, "rooms"), "locked");
+  }
+  assert.equal(await refused(other, "unlock", { passphrase: "wrong" }), "wrong_passphrase");
+  await call(other, "unlock", { passphrase: "correct horse" });
+  assert.equal((await texts(leader, room)).length, after.length);
+
+  // All tabs gone: the token is too.
+  for (const page of context.pages()) {
+    if (page.url().startsWith(url)) {
+      await collect(page);
+      await page.close();
+    }
+  }
+  const c = await tab();
+  assert.equal((await call(c, "state")).state, "locked");
+  await call(c, "unlock", { passphrase: "correct horse" });
+
+  // Somebody takes the lock by force.
+  await c.evaluate(() => {
+    globalThis.thief = new AbortController();
+    navigator.locks.request("sconce-core", { steal: true }, () => new Promise((resolve) => thief.signal.addEventListener("abort", resolve)));
+  });
+  await c.waitForFunction(async () => (await door.call("state", {}).catch((e) => e.code)) === "busy");
+  await c.evaluate(() => thief.abort());
+  await c.waitForFunction(async () => (await door.call("state", {}).catch(() => ({}))).state === "open");
+  await collect(c);
+  assert.deepEqual(violations, []);
+  say("done", sent);
+} finally {
+  await context.close();
+}
+
+/** All texts of a room, page by page. */
+async function page500(page, room) {
+  const found = [];
+  for (let before = 0; ; ) {
+    const rows = await call(page, "messages", { room, limit: 500, before });
+    found.push(...rows.map((m) => m.text).filter(Boolean).filter((t) => t.startsWith("t-") || t === "from b"));
+    const first = rows.find((m) => m.seq);
+    if (rows.length < 500 || !first) return found;
+    before = first.seq;
+  }
+}

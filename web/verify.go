@@ -1,0 +1,105 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/andybalholm/brotli"
+)
+
+// Compare fetches every file of a manifest from a server, as a browser would
+// and as a plain program would, and says in sentences what is not as the
+// manifest has it. None means that the server served this caller the page of the
+// manifest; what it serves to others, or at another time, nobody can know.
+//
+// The client should follow no redirects: a page of ours has none.
+func Compare(ctx context.Context, c *http.Client, server string, m Manifest) (differences []string, err error) {
+	base, err := url.Parse(server)
+	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
+		return nil, fmt.Errorf("%q is not the address of a server, such as https://chat.example.org", server)
+	}
+	root := slices.IndexFunc(m.Files, func(f File) bool { return f.Path == indexPath })
+	if root < 0 {
+		return nil, fmt.Errorf("the manifest lists no %s", indexPath)
+	}
+	front := m.Files[root]
+	front.Path = "/" // what people open
+	for _, f := range append([]File{front}, m.Files...) {
+		for _, encoding := range []string{"br", "identity"} {
+			wrong, err := compareFile(ctx, c, base, f, encoding, m.Headers)
+			if err != nil {
+				return differences, err
+			}
+			for _, w := range wrong {
+				if w = f.Path + " " + w; !slices.Contains(differences, w) {
+					differences = append(differences, w)
+				}
+			}
+		}
+	}
+	return differences, nil
+}
+
+func compareFile(ctx context.Context, c *http.Client, base *url.URL, f File, encoding string, headers map[string]string) (wrong []string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath(f.Path).String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept-Encoding", encoding)
+	resp, err := c.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return []string{fmt.Sprintf("is answered with %q", resp.Status)}, nil
+	}
+	body, err := content(resp, f.Size)
+	if wrongBody, ok := errors.AsType[*bodyError](err); ok {
+		return []string{wrongBody.why}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", f.Path, err)
+	}
+	if Digest(body) != f.SHA384 {
+		wrong = append(wrong, "has other content")
+	}
+	for name, want := range headers {
+		if got := strings.Join(resp.Header.Values(name), ", "); got != want {
+			wrong = append(wrong, "comes with another "+name)
+		}
+	}
+	slices.Sort(wrong)
+	return wrong, nil
+}
+
+// bodyError is a body that can't be the file, whatever it holds.
+type bodyError struct{ why string }
+
+func (e *bodyError) Error() string { return e.why }
+
+// content reads a body, and no more of it than the file may have.
+func content(resp *http.Response, size int64) ([]byte, error) {
+	var body io.Reader = resp.Body
+	switch coding := resp.Header.Get("Content-Encoding"); coding {
+	case "", "identity":
+	case "br":
+		body = brotli.NewReader(body)
+	default:
+		return nil, &bodyError{fmt.Sprintf("is encoded as %.20q, which was not asked for", coding)}
+	}
+	b, err := io.ReadAll(io.LimitReader(body, size+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > size {
+		return nil, &bodyError{fmt.Sprintf("is longer than its %d bytes", size)}
+	}
+	return b, nil
+}

@@ -1,0 +1,99 @@
+package web_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+
+	"sconce/web"
+)
+
+func compare(t *testing.T, h http.Handler, m web.Manifest) []string {
+	t.Helper()
+	server := httptest.NewServer(h)
+	defer server.Close()
+	got, err := web.Compare(t.Context(), server.Client(), server.URL, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestPageAsReleasedShowsNoDifference(t *testing.T) {
+	s, _ := site(t, whole())
+	if got := compare(t, s.Handler(web.Options{Door: web.Worker, Secure: true}), s.Manifest()); len(got) > 0 {
+		t.Errorf("differences: %q", got)
+	}
+}
+
+func TestEveryChangeOfThePageShows(t *testing.T) {
+	s, _ := site(t, whole())
+	for name, change := range map[string]struct {
+		files map[string]string
+		want  []string
+	}{
+		"a byte of a script": {map[string]string{"/assets/a.js": "ruN()"}, []string{"/assets/a.js has other content"}},
+		"a longer script":    {map[string]string{"/assets/a.js": "run();steal()"}, []string{"/assets/a.js is longer than its 5 bytes"}},
+		"a shorter script":   {map[string]string{"/assets/a.js": "run"}, []string{"/assets/a.js has other content"}},
+		"another page":       {map[string]string{"/index.html": "hello"}, []string{"/ has other content", "/index.html has other content"}},
+		"no service worker":  {map[string]string{"/sw.js": ""}, []string{`/sw.js is answered with "404 Not Found"`}},
+	} {
+		files := whole()
+		for path, content := range change.files {
+			files[path] = content
+			if content == "" {
+				delete(files, path)
+			}
+		}
+		other, _ := site(t, files)
+		if got := compare(t, other.Handler(web.Options{Door: web.Worker}), s.Manifest()); !slices.Equal(got, change.want) {
+			t.Errorf("%s: got %q; want %q", name, got, change.want)
+		}
+	}
+}
+
+// A server could serve what was released and switch off what confines it, or
+// serve something else only to browsers.
+func TestOtherHeadersAndOtherBytesForBrowsersShow(t *testing.T) {
+	s, _ := site(t, whole())
+	honest := s.Handler(web.Options{Door: web.Worker})
+	lax := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		honest.ServeHTTP(&changed{ResponseWriter: w, header: "Content-Security-Policy", value: "default-src *"}, r)
+	})
+	if got := compare(t, lax, s.Manifest()); !slices.Contains(got, "/ comes with another Content-Security-Policy") {
+		t.Errorf("a lax policy: got %q", got)
+	}
+	files := whole()
+	files["/assets/a.js"] = "ruN()"
+	evil, _ := site(t, files)
+	twofaced := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := honest
+		if r.Header.Get("Accept-Encoding") == "br" {
+			h = evil.Handler(web.Options{Door: web.Worker})
+		}
+		h.ServeHTTP(w, r)
+	})
+	if got, want := compare(t, twofaced, s.Manifest()), []string{"/assets/a.js has other content"}; !slices.Equal(got, want) {
+		t.Errorf("two faces: got %q; want %q", got, want)
+	}
+}
+
+type changed struct {
+	http.ResponseWriter
+	header, value string
+}
+
+func (c *changed) Write(b []byte) (int, error) {
+	c.Header().Set(c.header, c.value)
+	return c.ResponseWriter.Write(b)
+}
+
+func TestAddressThatIsNoneIsRefused(t *testing.T) {
+	s, _ := site(t, whole())
+	for _, bad := range []string{"", "chat.example.org", "ftp://chat.example.org", "https://", ":"} {
+		if _, err := web.Compare(t.Context(), http.DefaultClient, bad, s.Manifest()); err == nil {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+}
