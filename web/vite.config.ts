@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { compileMessage } from "@lingui/message-utils/compileMessage";
@@ -84,13 +84,19 @@ function shell(): Plugin {
       handler(_, bundle) {
         const content = (f: (typeof bundle)[string]) => (f.type === "chunk" ? f.code : f.source);
         const files = Object.keys(bundle).filter((f) => f !== "sw.js" && !f.endsWith(".map") && !f.startsWith("emoji/")).sort();
-        const all = hash(files.map((f) => `${f} ${hash(content(bundle[f]!))}\n`).join(""));
+        // Vite copies these as they are.
+        const copied = readdirSync(here("public")).sort();
+        const all = hash(copied.map((f) => hash(readFileSync(here(`public/${f}`)))).join() + files.map((f) => `${f} ${hash(content(bundle[f]!))}\n`).join(""));
         const worker = bundle["sw.js"];
-        if (worker?.type === "chunk") {
-          worker.code = worker.code
-            .replace('"__SHELL_NAME__"', JSON.stringify(`sconce-${all.slice(0, 16)}`))
-            .replace('"__SHELL_FILES__"', files.filter((f) => f !== "index.html").map((f) => JSON.stringify(`/${f}`)).join(","));
-        }
+        if (worker?.type !== "chunk") throw new Error("the build has no service worker");
+        // The minifier picks the quotes.
+        const put = (mark: string, text: string) => {
+          const quoted = new RegExp(`["'\`]${mark}["'\`]`);
+          if (!quoted.test(worker.code)) throw new Error(`the service worker has no ${mark}`);
+          worker.code = worker.code.replace(quoted, () => text);
+        };
+        put("__SHELL_NAME__", JSON.stringify(`sconce-${all.slice(0, 16)}`));
+        put("__SHELL_FILES__", [...files.filter((f) => f !== "index.html"), ...copied].map((f) => JSON.stringify(`/${f}`)).join(","));
       },
     },
   };

@@ -59,6 +59,7 @@ export function Desk() {
 
   useEffect(() => {
     const idle = setTimeout(warmComposer, 300);
+    if (document.activeElement === document.body) frame.current?.querySelector<HTMLElement>(".list")?.focus();
     return () => clearTimeout(idle);
   }, []);
   useEffect(() => setSearch((s) => (s?.room && s.room !== room?.room ? undefined : s)), [room?.room]);
