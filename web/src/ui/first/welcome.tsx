@@ -124,7 +124,7 @@ function Join({ way, back, persistent, joined, hold }: JoinProps) {
           <Castle size={22} aria-hidden="true" />
           <div>
             <b>{host(way.view.server ?? "")}</b>
-            <small>{host(way.view.server ?? "")} · <span className="code">{way.view.network?.slice(0, 12)}</span></small>
+            <small>{t("join.network")} <span className="code">{(way.view.network ?? "").slice(0, 12)}</span></small>
           </div>
         </div>
         <form noValidate onSubmit={(e) => { e.preventDefault(); if (name.trim()) setNamed(true); else setError(t("join.name.empty")); }}>

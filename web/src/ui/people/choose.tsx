@@ -36,7 +36,7 @@ function People({ picked, toggle, without }: { picked: readonly PersonView[]; to
         }} />
       {picked.length > 0 && (
         <div className="picked">
-          {picked.map((p) => <button key={p.user} type="button" className="chip" onClick={() => toggle(p)} aria-label={t("people.unpick", { name: tameName(p.name) })}><Avatar id={p.user} name={p.name} size="1.375rem" /><bdi className="cut">{tameName(p.name)}</bdi><X size={13} aria-hidden="true" /></button>)}
+          {picked.map((p) => <button key={p.user} type="button" className="chip" onClick={() => toggle(p)} title={t("people.unpick", { name: tameName(p.name) })}><Avatar id={p.user} name={p.name} size="1.375rem" /><bdi className="cut">{tameName(p.name)}</bdi><X size={13} aria-hidden="true" /></button>)}
         </div>
       )}
       <div className="choose" role="group" aria-label={t("people.label")}>
