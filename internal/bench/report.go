@@ -140,5 +140,6 @@ func writeReport(path, machine string, runs int, sections []section) error {
 			s.write(&b)
 		}
 	}
+	b.WriteString(lessons)
 	return os.WriteFile(path, []byte(b.String()), 0o644)
 }

@@ -237,9 +237,10 @@ func (f diskFile) Sync() error {
 	}
 }
 
-// growth is by how much a file grows at least, and kept is how large it stays
-// when it is wiped.
+// A file has first bytes from the beginning and kept after it was used. It grows
+// by growth at least, which takes the file system long.
 const (
+	first  = 1 << 20
 	growth = 256 << 10
 	kept   = 4 << 20
 )
@@ -257,7 +258,11 @@ func openPart(path string) (*part, error) {
 	if err := errors.Join(err, failed); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &part{file: diskFile{f}, size: info.Size()}, nil
+	p := &part{file: diskFile{f}, size: info.Size()}
+	if p.size < first {
+		_ = p.grow(first) // a full disk is found out by who writes
+	}
+	return p, nil
 }
 
 // begin learns which filling the file holds. What is on it that is no whole
@@ -384,6 +389,9 @@ func (p *part) wipe(sync bool) error {
 	}
 	if err := p.zero(0, min(used, p.size)); err != nil {
 		return err
+	}
+	if p.size < kept {
+		_ = p.grow(kept) // now, while nobody waits; a full disk is found out by who writes
 	}
 	if err := p.flush(sync); err != nil {
 		return err
