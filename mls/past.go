@@ -218,7 +218,7 @@ func (s *stored) addPast(kind byte, key, value []byte) error {
 		s.past[number] = p
 	}
 	if kind == keyPastMessages {
-		p.messages = append(p.messages, record{rest, value})
+		p.messages = append(p.messages, record{key: rest, value: value})
 		return nil
 	}
 	if len(rest) > 0 {

@@ -157,9 +157,9 @@ func (s *stored) add(kind byte, key, value []byte) error {
 	case keyMember:
 		s.member = value
 	case keyMessages:
-		s.messages = append(s.messages, record{key, value})
+		s.messages = append(s.messages, record{key: key, value: value})
 	case keyExporter:
-		s.exporter = append(s.exporter, record{key, value})
+		s.exporter = append(s.exporter, record{key: key, value: value})
 	case keyPast, keyPastMessages:
 		return s.addPast(kind, key, value)
 	case keyNode:
