@@ -155,7 +155,7 @@ func (m *model) turnTo(room string) (wishes []wish) {
 		wishes = m.keepDraft()
 		c.unsent = m.compose.put()
 	}
-	m.open, m.timeline = room, timeline{}
+	m.open, m.timeline, m.compose.told = room, timeline{}, time.Time{}
 	if c := m.room(room); c != nil {
 		if c.unsent.text == "" && c.Draft != "" { // from the last time
 			c.unsent = unsent{text: c.Draft}
@@ -251,7 +251,8 @@ func (m *model) warn(text string) {
 // composer is where one writes.
 type composer struct {
 	area         textarea.Model
-	kept         string // what the core keeps of it
+	kept         string    // what the core keeps of it
+	told         time.Time // when the room was told that one writes
 	replyTo      *answered
 	editing      *client.MessageView
 	expire, burn int // of the next message, in seconds; 0: as the room says

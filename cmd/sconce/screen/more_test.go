@@ -134,3 +134,22 @@ func TestOwnMessagesTellHowFarTheyCame(t *testing.T) {
 	s.keys("tab", "up", "enter")
 	s.shows("read by Carol", "there for Bob, Carol", "as it was before")
 }
+
+func TestOthersAreToldOfWritingWhereThePersonWants(t *testing.T) {
+	s := aShow(t, quiet(), 80, 24)
+	s.asked()
+	s.types("abc")
+	s.wants()
+
+	c := quiet()
+	c.settings.Typing = true
+	s = aShow(t, c, 80, 24)
+	s.asked()
+	s.types("abc")
+	s.wants(`typing {"room":"team"}`)
+	s.at = s.at.Add(5 * time.Second)
+	s.types("d")
+	s.wants(`typing {"room":"team"}`)
+	s.keys("backspace", "backspace", "backspace", "backspace")
+	s.wants()
+}
