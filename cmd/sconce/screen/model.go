@@ -94,7 +94,22 @@ func (m *model) begin() []wish {
 		ask(bridge.Me, bridge.None{}, func(m *model, me client.Me) []wish { m.me = me; return nil }),
 		ask(bridge.Settings, bridge.None{}, func(m *model, s client.Settings) []wish { m.settings = s; return nil }),
 		ask(bridge.Rooms, bridge.None{}, (*model).takeRooms),
+		m.probe(),
 	}
+}
+
+// probe finds out whether the server is there, where nobody has said so yet: a
+// client that another process runs tells only of changes.
+func (m *model) probe() wish {
+	found := func(m *model, r client.Reach) {
+		if m.connection.State == "" {
+			m.connection.State = r
+		}
+	}
+	w := ask(bridge.Sync, bridge.None{}, func(m *model, _ bridge.None) []wish { found(m, client.ReachOnline); return nil })
+	w.instead = func(m *model) { found(m, client.ReachOffline) }
+	w.quiet = true
+	return w
 }
 
 // takeRooms takes the list of rooms, and opens the newest when none is open.

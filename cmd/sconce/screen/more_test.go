@@ -81,6 +81,13 @@ func TestWriterShowsUntilTheyAreDone(t *testing.T) {
 
 func TestBarTellsWhatWaits(t *testing.T) {
 	s := aShow(t, quiet(), 80, 24)
+	s.shows("● online")
+	c := quiet()
+	c.offline = true
+	s = aShow(t, c, 80, 24)
+	s.shows("○ offline")
+	s.hides("can't be reached")
+	s.event(client.Event{Connection: &client.ConnectionView{State: client.ReachConnecting}})
 	s.shows("connecting")
 	s.event(client.Event{Connection: &client.ConnectionView{State: client.ReachOffline, Queued: 2}})
 	s.shows("○ offline · 2 messages wait")
