@@ -54,6 +54,14 @@ bench: ## Measure what is promised into docs/performance.md; QUICK=1 for a short
 interop: ## Be in the same groups as npm ts-mls, at full length; needs Node and npm
 	SCONCE_INTEROP=full $(GO) test -count=1 -timeout 60m ./internal/interop/
 
+.PHONY: variants
+variants: ## Test mls with the FIPS 140-3 module, and with runtime/secret
+	scripts/variants.sh
+
+.PHONY: fips
+fips: ## Test mls with the FIPS 140-3 module alone
+	scripts/variants.sh fips
+
 .PHONY: fuzz
 fuzz: ## Fuzz every decoder for FUZZTIME (30s) each
 	scripts/fuzz.sh

@@ -218,11 +218,14 @@ type RoomStatus struct {
 	Before     Hash   `cbor:"9,keyasint"` // the log's running hash just before From
 }
 
-// ReadGroupInfo gives a participant's device what an external commit needs.
+// ReadGroupInfo gives a participant's device what an external commit needs. A
+// large tree comes in parts: whoever has less than TreeSize bytes asks for the
+// rest, and begins again where another GroupInfo comes with it.
 var ReadGroupInfo = Endpoint[ReadGroupInfoRequest, ReadGroupInfoResponse]{Name: "room/groupinfo"}
 
 type ReadGroupInfoRequest struct {
-	Room LogID `cbor:"1,keyasint"`
+	Room LogID  `cbor:"1,keyasint"`
+	From uint64 `cbor:"2,keyasint,omitempty"` // the first byte of the tree to give
 }
 
 type ReadGroupInfoResponse struct {
@@ -233,16 +236,19 @@ type ReadGroupInfoResponse struct {
 	Pending    [][]byte `cbor:"5,keyasint,omitempty"` // proposals that a commit must take in
 	Seq        uint64   `cbor:"6,keyasint"`           // the log's end
 	Hash       Hash     `cbor:"7,keyasint"`           // and its running hash
+	TreeSize   uint64   `cbor:"8,keyasint"`           // bytes of the whole tree
 }
 
 // ReadTree gives a ratchet tree by its SHA-256, to devices that a Welcome sent
-// to it.
+// to it. A large one comes in parts, as with [ReadGroupInfo].
 var ReadTree = Endpoint[ReadTreeRequest, ReadTreeResponse]{Name: "room/tree"}
 
 type ReadTreeRequest struct {
-	Tree Hash `cbor:"1,keyasint"`
+	Tree Hash   `cbor:"1,keyasint"`
+	From uint64 `cbor:"2,keyasint,omitempty"`
 }
 
 type ReadTreeResponse struct {
-	Tree []byte `cbor:"1,keyasint"`
+	Tree     []byte `cbor:"1,keyasint"`
+	TreeSize uint64 `cbor:"2,keyasint"`
 }

@@ -21,13 +21,15 @@ const Version = 1
 
 // Limits that both sides keep.
 const (
-	MaxBody        = 8 << 20 // a request or response body
-	MaxMessage     = 4 << 20 // one MLS message in a log
-	MaxBatch       = 500     // items in any list of a request
-	MaxReadBytes   = 1 << 20 // of messages in one Read, but for a first message that is larger
-	MaxName        = 128     // bytes of a person's name
-	KeyPackageGoal = 50      // key packages a device keeps on the server
-	KeyPackageLow  = 20      // refill below this
+	MaxBody        = 8 << 20  // a request or response body
+	MaxMessage     = 4 << 20  // one MLS message in a log
+	MaxBatch       = 500      // items in any list of a request
+	MaxReadBytes   = 1 << 20  // of messages in one Read, but for a first message that is larger
+	MaxTree        = 64 << 20 // a ratchet tree, which is read in parts
+	MaxTreePart    = 4 << 20  // of it in one answer
+	MaxName        = 128      // bytes of a person's name
+	KeyPackageGoal = 50       // key packages a device keeps on the server
+	KeyPackageLow  = 20       // refill below this
 )
 
 type (

@@ -40,7 +40,12 @@ var (
 )
 
 // Marshal encodes a body or frame.
-func Marshal(v any) ([]byte, error) { return encoding.Marshal(v) }
+func Marshal(v any) ([]byte, error) {
+	if b, ok := marshalPlain(v); ok {
+		return b, nil
+	}
+	return encoding.Marshal(v)
+}
 
 // Unmarshal decodes a body or frame, all of b. What it gives may alias nothing
 // of b. Its error is an [Error] with code [Invalid].

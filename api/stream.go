@@ -31,7 +31,26 @@ type Push struct {
 	Log     LogID   `cbor:"1,keyasint"`
 	Entries []Entry `cbor:"2,keyasint,omitempty"`
 	Last    uint64  `cbor:"3,keyasint"`
+	// Signal is what a device passed on by [Signal], From that device. There are
+	// no entries then.
+	Signal []byte   `cbor:"4,keyasint,omitempty"`
+	From   DeviceID `cbor:"5,keyasint,omitzero"`
 }
+
+// Signal passes a few bytes on to the devices that are connected in a room at
+// this moment. They are stored nowhere, and nobody learns whether they arrived.
+// In rooms of more than [MaxSignaled] devices they are refused.
+var Signal = Endpoint[SignalRequest, Empty]{Name: "signal"}
+
+type SignalRequest struct {
+	Room    LogID  `cbor:"1,keyasint"`
+	Message []byte `cbor:"2,keyasint"` // at most [MaxSignal] bytes, encrypted by the group's members
+}
+
+const (
+	MaxSignal   = 512 // bytes of a signal
+	MaxSignaled = 256 // devices that one goes to
+)
 
 // Poll is the stream where no WebSocket passes: a device asks for what is pushed,
 // and the answer comes when there is something, or after [PollWait]. Its calls

@@ -2,8 +2,10 @@ package client
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"sconce/api"
@@ -396,13 +398,71 @@ func (c *Client) Devices() ([]DeviceView, error) {
 }
 
 func (c *Client) deviceView(log *identity.Log, d identity.Device) DeviceView {
-	v := DeviceView{Device: d.ID.String(), Name: d.Keys.Name(), This: d.ID == c.deviceID()}
+	v := DeviceView{Device: d.ID.String(), Name: d.Keys.Name(), This: d.ID == c.deviceID(), Fingerprint: fingerprint(d.ID)}
+	if log.User() == c.device.User {
+		v.LastSeen = int(c.lastSeen[d.ID])
+	}
 	for i := range log.Length() {
 		if e := log.Entry(i); e.Hash() == d.Entry {
 			v.Added = int(e.Time().UnixMilli())
 		}
 	}
 	return v
+}
+
+// fingerprint is a device's id, which is the hash of its keys, as far as people
+// compare it: 160 bits.
+func fingerprint(id identity.DeviceID) string {
+	text := id.String()[:32]
+	var groups []string
+	for i := 0; i < len(text); i += 4 {
+		groups = append(groups, text[i:i+4])
+	}
+	return strings.Join(groups, " ")
+}
+
+// seenEvery is how precisely it is kept when a device was heard of, in
+// milliseconds.
+const seenEvery = 3600_000
+
+// sawDevice notes that one of this person's devices was heard of.
+func (c *Client) sawDevice(b *batch, id identity.DeviceID, at int64) {
+	at -= at % seenEvery
+	if at <= c.lastSeen[id] {
+		return
+	}
+	c.lastSeen[id] = at
+	b.put(key(prefixSeen, id[:]), u64(uint64(at)))
+}
+
+func (c *Client) loadSeen() error {
+	return c.scan([]byte{prefixSeen}, func(k, v []byte) error {
+		if len(k) == len(identity.DeviceID{}) && len(v) == 8 {
+			c.lastSeen[identity.DeviceID(k)] = int64(binary.BigEndian.Uint64(v))
+		}
+		return nil
+	})
+}
+
+// DevicesOf lists the devices of a person of the network.
+func (c *Client) DevicesOf(ctx context.Context, user string) ([]DeviceView, error) {
+	u, err := identity.ParseUserID(user)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.refreshLog(ctx, u); err != nil {
+		return nil, err
+	}
+	if err := c.lock(); err != nil {
+		return nil, err
+	}
+	defer c.mu.Unlock()
+	log := c.knownLog(u)
+	var views []DeviceView
+	for _, d := range log.Devices() {
+		views = append(views, c.deviceView(log, d))
+	}
+	return views, nil
 }
 
 // Approve lets a new device in by the code that it shows, and only the device
@@ -434,7 +494,7 @@ func (c *Client) Approve(ctx context.Context, code string) (DeviceView, error) {
 		return DeviceView{}, fmt.Errorf("approving: %w", err)
 	}
 	c.kick()
-	return DeviceView{Device: admission.Keys.ID().String(), Name: admission.Keys.Name(), Added: int(c.clock().UnixMilli())}, nil
+	return DeviceView{Device: admission.Keys.ID().String(), Name: admission.Keys.Name(), Fingerprint: fingerprint(admission.Keys.ID()), Added: int(c.clock().UnixMilli())}, nil
 }
 
 // growLog adds an entry to this person's own log. make is called with the log

@@ -58,11 +58,16 @@ type Client struct {
 
 	settings settingsRecord
 	searches []*search // under way, the latest last
-	inbox    uint64    // the inbox was read up to here since the client opened
-	broken   error     // the vault failed: nothing more is done
+
+	lastSeen  map[identity.DeviceID]int64 // this person's devices
+	signalled uint64                      // signals made since the client opened
+	inbox     uint64                      // the inbox was read up to here since the client opened
+	broken    error                       // the vault failed: nothing more is done
 
 	online, wasOnline bool
-	removed           bool // the server says that this device is not its person's any more
+	reach             Reach
+	connection        ConnectionView // as screens were told last
+	removed           bool           // the server says that this device is not its person's any more
 }
 
 // ErrRemoved means that this device was taken out of its person's devices.
@@ -110,7 +115,7 @@ func newClient(cfg Config) *Client {
 		transport: cfg.Transport, clock: cfg.Clock, log: cfg.Log, vault: cfg.Vault,
 		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), timed: make(chan struct{}, 1),
 		logs: map[identity.UserID]*identity.Log{}, people: map[identity.UserID]*personRecord{},
-		rooms: map[room.ID]*roomState{},
+		rooms: map[room.ID]*roomState{}, lastSeen: map[identity.DeviceID]int64{},
 	}
 	c.rules = room.Rules{Logs: c.knownLog}
 	c.turn <- struct{}{}
@@ -147,7 +152,7 @@ func (c *Client) load() (err error) {
 	if err := c.loadOutboxes(); err != nil {
 		return err
 	}
-	if err := c.loadDrafts(); err != nil {
+	if err := errors.Join(c.loadDrafts(), c.loadSeen()); err != nil {
 		return err
 	}
 	if raw, err := c.vault.Get([]byte{prefixChoices}); err != nil {
@@ -163,6 +168,9 @@ func (c *Client) load() (err error) {
 	}
 	for _, r := range c.rooms {
 		r.firstGone = true
+		if r.owed() != r.Told {
+			r.reportDue = c.now() // whether it is to be told is looked at then
+		}
 		if !r.Counted {
 			if err := c.countAnew(r); err != nil {
 				return fmt.Errorf("reading a timeline: %w", err)
@@ -236,12 +244,13 @@ func (c *Client) now() int64 {
 
 // batch gathers changes for one Apply, and events for when it is done.
 type batch struct {
-	c      *Client
-	puts   []Put
-	events []Event
-	rooms  []*roomState // changed: their views are made when the changes are saved
-	dirty  []*roomState // to be saved with the changes
-	timely bool         // something with a timer: the time must be saved with it
+	c       *Client
+	puts    []Put
+	events  []Event
+	rooms   []*roomState // changed: their views are made when the changes are saved
+	dirty   []*roomState // to be saved with the changes
+	reached bool         // an outbox changed, or how far the logs are taken in
+	timely  bool         // something with a timer: the time must be saved with it
 }
 
 func (c *Client) batch() *batch { return &batch{c: c} }
@@ -286,6 +295,9 @@ func (b *batch) apply() error {
 		if v, err := b.c.roomView(r); err == nil {
 			b.event(Event{Room: &v})
 		}
+	}
+	if b.reached {
+		b.c.tellConnection(b)
 	}
 	b.c.events.send(b.events)
 	b.puts, b.events, b.rooms, b.dirty = nil, nil, nil, nil

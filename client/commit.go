@@ -365,7 +365,7 @@ func (c *Client) evictions(r *roomState, g *mls.Group) *plan {
 // participant its person is, or one in which it got stuck. The caller has the
 // turn.
 func (c *Client) joinExternal(ctx context.Context, r *roomState) error {
-	resp, err := authed(ctx, c, api.ReadGroupInfo, &api.ReadGroupInfoRequest{Room: r.id})
+	resp, err := c.readGroupInfo(ctx, r)
 	if code := apiCode(err); code == api.Forbidden || code == api.NotFound {
 		return c.denied(r)
 	}
@@ -598,9 +598,9 @@ func (c *Client) welcomed(ctx context.Context, e *api.Entry) error {
 	if err != nil {
 		return err
 	}
-	tree, err := authed(ctx, c, api.ReadTree, &api.ReadTreeRequest{Tree: w.Tree})
+	tree, err := c.readTree(ctx, w.Tree)
 	if err != nil {
-		return fmt.Errorf("reading the ratchet tree: %w", err)
+		return err
 	}
 	if err := c.lock(); err != nil {
 		return err
@@ -618,7 +618,7 @@ func (c *Client) welcomed(ctx context.Context, e *api.Entry) error {
 		if err := decodeRecord(raw, &k); err != nil {
 			return err
 		}
-		return c.enter(&w, m, ref, &k, tree.Tree)
+		return c.enter(&w, m, ref, &k, tree)
 	}
 	return errors.Join(c.comeBack(&w), errors.New("a Welcome for a key package that this device does not hold"))
 }

@@ -219,6 +219,7 @@ func (c *Client) itemView(b *batch, r *roomState, seq uint64, it *itemRecord) Me
 		}
 	}
 	v.Notice = c.noticeView(it)
+	c.showReceipts(r, seq, &v)
 	c.showMentions(r, it, &v)
 	for _, w := range it.Warnings {
 		v.Warnings = append(v.Warnings, string(w))

@@ -70,3 +70,75 @@ func TestNotesOfSomebodyElseAreVoid(t *testing.T) {
 		}
 	})
 }
+
+// reported is what a device shows of its own message.
+func reported(t *testing.T, d *testnet.Device, room, id string) client.State {
+	t.Helper()
+	v, err := d.Client.Message(room, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.State
+}
+
+// A modified client can say anything; what can't be true is not believed, and a
+// flood is worth one report.
+func TestLyingReportsAreNotBelieved(t *testing.T) {
+	talking(t, 73, func(t *testing.T, n *testnet.Net, alice, bob *testnet.Device, room string) {
+		off := false
+		if _, err := bob.Client.SetSettings(client.SettingsChange{Receipts: &off}); err != nil {
+			t.Fatal(err)
+		}
+		m, err := alice.Client.Send(room, client.Draft{Text: "hello"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		tell := func(r content.Report) {
+			t.Helper()
+			msg, err := content.Reports(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := bob.Client.Post(room, msg); err != nil {
+				t.Fatal(err)
+			}
+			n.MustQuiet()
+		}
+		tell(content.Report{Delivered: 1 << 40, Read: 1 << 40})
+		tell(content.Report{Delivered: 1<<64 - 1})
+		if got := reported(t, alice, room, m.ID); got != client.Sent {
+			t.Errorf("a report from beyond the log's end made the message %s", got)
+		}
+		seq := uint64(roomOf(t, alice, room).Last)
+		tell(content.Report{Delivered: seq})
+		tell(content.Report{Delivered: 1})
+		if got := reported(t, alice, room, m.ID); got != client.Delivered {
+			t.Errorf("a report that goes back made the message %s", got)
+		}
+		events, cancel := alice.Client.Subscribe()
+		defer cancel()
+		for range 50 {
+			msg, err := content.Reports(content.Report{Delivered: seq, Read: seq})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := bob.Client.Post(room, msg); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n.MustQuiet()
+		shown := 0
+		for len(events) > 0 {
+			if e := <-events; e.Message != nil {
+				shown++
+			}
+		}
+		if got := reported(t, alice, room, m.ID); got != client.Read || shown != 1 {
+			t.Errorf("after a flood of reports the message is %s, and was shown %d times", got, shown)
+		}
+		if v := roomOf(t, alice, room); v.Unread != 0 {
+			t.Errorf("reports count as unread: %d", v.Unread)
+		}
+	})
+}

@@ -34,13 +34,15 @@ func (c *Client) loadOutboxes() error {
 	})
 }
 
-// setEnd works out when a message that waits runs out: the earlier of its
-// timers, counted from when the person sent it.
+// setEnd works out whether screens show a message that waits, and when it runs
+// out: the earlier of its timers, counted from when the person sent it.
 func (o *outboxEntry) setEnd() {
 	m, err := content.Decode(o.Message)
 	if err != nil {
 		return
 	}
+	kind := m.View().Kind
+	o.shows = kind == content.KindText || kind == content.KindReply
 	t := m.Timers()
 	if s := shorter(t.Expire, t.Burn); s != 0 {
 		o.ends = o.Time + int64(s)*1000
@@ -102,10 +104,12 @@ func (c *Client) enqueue(b *batch, r *roomState, m *content.Message) (*outboxEnt
 }
 
 func (c *Client) saveOutbox(b *batch, r *roomState, o *outboxEntry) {
+	b.reached = true
 	b.putErasable(r.keyOf(prefixOutbox, u64(o.number)), encodeRecord(&o.outboxRecord))
 }
 
 func (c *Client) dropOutbox(b *batch, r *roomState, o *outboxEntry) {
+	b.reached = true
 	b.delete(r.keyOf(prefixOutbox, u64(o.number)))
 	r.outbox = slices.DeleteFunc(r.outbox, func(x *outboxEntry) bool { return x == o })
 }

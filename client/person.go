@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -331,8 +332,44 @@ func (c *Client) Safety(ctx context.Context, user string) (SafetyView, error) {
 		return SafetyView{}, err
 	}
 	defer c.mu.Unlock()
-	return SafetyView{User: user, Name: c.nameOf(u), Trust: c.trust(u),
-		Number: identity.NewSafetyNumber(c.device.User, u).String()}, nil
+	n := identity.NewSafetyNumber(c.device.User, u)
+	return SafetyView{User: user, Name: c.nameOf(u), Trust: c.trust(u), Number: n.String(), QR: safetyQR(n)}, nil
+}
+
+// safetyPrefix tells a safety number's code from other ones that a camera meets.
+const safetyPrefix = "sconce-safety:"
+
+func safetyQR(n identity.SafetyNumber) string {
+	return safetyPrefix + base64.RawURLEncoding.EncodeToString(n.QR())
+}
+
+// CheckSafety compares what a camera read on another person's screen with the
+// safety number that this person has for them. False is an alarm; a code of
+// another kind is an error.
+func (c *Client) CheckSafety(ctx context.Context, user, scanned string) (same bool, err error) {
+	u, err := identity.ParseUserID(user)
+	if err != nil {
+		return false, err
+	}
+	text, ok := strings.CutPrefix(strings.TrimSpace(scanned), safetyPrefix)
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if !ok || err != nil {
+		return false, errors.New("this is not the code of a safety number")
+	}
+	if err := c.refreshLog(ctx, u); err != nil {
+		return false, err
+	}
+	if err := c.lock(); err != nil {
+		return false, err
+	}
+	defer c.mu.Unlock()
+	switch err := identity.NewSafetyNumber(c.device.User, u).CheckQR(raw); {
+	case errors.Is(err, identity.ErrSafetyMismatch):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return true, nil
 }
 
 // refreshLog makes sure that a person's log is known, from the server if it

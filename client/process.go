@@ -55,6 +55,7 @@ func (c *Client) process(r *roomState, entries []api.Entry) error {
 	}
 	c.saveRoom(b, r)
 	c.roomEvent(b, r)
+	b.reached = true
 	if err := b.apply(); err != nil {
 		return err
 	}
@@ -186,6 +187,9 @@ func (c *Client) message(b *batch, r *roomState, e *api.Entry, m *mls.Applicatio
 		return c.cannotProcess(b, r, e, err)
 	}
 	a := arrival{seq: e.Seq, time: c.stamp(r, e), user: cred.User}
+	if cred.User == c.device.User {
+		c.sawDevice(b, cred.Device, min(a.time, c.now()))
+	}
 	if api.DeviceID(cred.Device) != e.Sender {
 		c.alarm(b, r, "The server or a member passed a message off as another device's.")
 	}
@@ -384,6 +388,13 @@ func (c *Client) mergeCommit(b *batch, r *roomState, e *api.Entry, s *mls.Staged
 		return err
 	}
 	c.tellChanges(b, r, e, before, r.participants(), by.User)
+	for _, q := range r.participants().List {
+		if _, was := before.Find(q.User); !was {
+			if err := c.cameIn(b, r, q.User, e.Seq); err != nil {
+				return err
+			}
+		}
+	}
 	switch {
 	case view.External && !s.Own():
 		c.planAnswer(r, mls.LeafIndex(view.Committer.Index))

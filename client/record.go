@@ -32,29 +32,33 @@ import (
 //	w room                       what was begun to be written (erasable)
 //	c room nonce                 which message was sent for a nonce, and when (raw)
 //	e                            the person's settings
+//	v device                     when one's own device was last heard of, to the hour (raw)
+//	y room                       what others have said that they received and read
 //	b room message               when a message that is not here yet began to burn elsewhere (raw)
 //	x time room seq              what expires when (raw, empty)
 //	n                            the latest time this device has known (raw)
 const (
-	prefixDevice  = 'd'
-	prefixLog     = 'l'
-	prefixPerson  = 'p'
-	prefixKey     = 'k'
-	prefixRoom    = 'r'
-	prefixGroup   = 'g'
-	prefixStaged  = 's'
-	prefixHash    = 'h'
-	prefixItem    = 't'
-	prefixIndex   = 'i'
-	prefixReplies = 'q'
-	prefixOutbox  = 'o'
-	prefixDraft   = 'w'
-	prefixNonce   = 'c'
-	prefixChoices = 'e'
-	prefixBurn    = 'b'
-	prefixExpiry  = 'x'
-	prefixTime    = 'n'
-	recordVersion = 1
+	prefixDevice   = 'd'
+	prefixLog      = 'l'
+	prefixPerson   = 'p'
+	prefixKey      = 'k'
+	prefixRoom     = 'r'
+	prefixGroup    = 'g'
+	prefixStaged   = 's'
+	prefixHash     = 'h'
+	prefixItem     = 't'
+	prefixIndex    = 'i'
+	prefixReplies  = 'q'
+	prefixOutbox   = 'o'
+	prefixDraft    = 'w'
+	prefixNonce    = 'c'
+	prefixChoices  = 'e'
+	prefixReceipts = 'y'
+	prefixSeen     = 'v'
+	prefixBurn     = 'b'
+	prefixExpiry   = 'x'
+	prefixTime     = 'n'
+	recordVersion  = 1
 )
 
 var recordEncoding = func() cbor.EncMode {
@@ -181,6 +185,9 @@ type roomRecord struct {
 	Pinned   bool           `cbor:"46,keyasint,omitempty"`
 	Notify   content.Notify `cbor:"47,keyasint,omitempty"`
 	Prefered int64          `cbor:"48,keyasint,omitempty"` // when these two were chosen, on any device
+
+	Heard uint64         `cbor:"49,keyasint,omitempty"` // the last message of somebody else's that came
+	Told  content.Report `cbor:"50,keyasint,omitempty"` // what this person's devices have said of the log
 
 	// Participants at the last processed epoch, in room.Participants' encoding:
 	// what a rejoin must not fall behind.

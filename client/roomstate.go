@@ -29,14 +29,21 @@ type roomState struct {
 	last     uint64          // the log's end as far as we know
 	won      api.AppendID    // the own commit that was merged last
 
+	receipts   map[identity.UserID]receiptRecord // nil: not read
+	reportDue  int64                             // when to tell others what came and was read; 0: no need
+	reportedAt int64
+
+	signals signals
+
 	firstGone bool // FirstUnread is where to look from, and not it
 }
 
 type outboxEntry struct {
 	number uint64
 	outboxRecord
-	ends int64 // when its timers run out, though it was never sent; 0: never
-	sent bool  // accepted by the server, not met in the log yet
+	shows bool  // it is a message that screens show, and no reaction or report
+	ends  int64 // when its timers run out, though it was never sent; 0: never
+	sent  bool  // accepted by the server, not met in the log yet
 }
 
 func (r *roomState) keyOf(prefix byte, parts ...[]byte) []byte {
@@ -258,6 +265,7 @@ func (c *Client) roomView(r *roomState) (RoomView, error) {
 	}
 	v.Waiting = c.waiting(r)
 	c.showDraft(r, &v)
+	c.showTyping(r, &v)
 	return v, c.summarize(r, &v)
 }
 

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"sconce/api"
 	"sconce/content"
 	"sconce/mls"
 	"sconce/room"
@@ -29,3 +30,8 @@ func (c *Client) Post(id string, m *content.Message) error {
 	_, err = c.post(c.batch(), r, m)
 	return err
 }
+
+// TypingSignal makes the signal that Typing sends, and TakeSignal takes what a
+// server pushes.
+func (c *Client) TypingSignal(id string) (*api.SignalRequest, error) { return c.typingSignal(id) }
+func (c *Client) TakeSignal(p *api.Push)                             { c.takeSignal(p) }

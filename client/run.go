@@ -43,6 +43,7 @@ func (c *Client) stayConnected(ctx context.Context) error {
 			return err
 		}
 		c.log.Info("the stream ended", "err", err)
+		c.setReach(ReachOffline)
 		wait = min(max(2*wait, 500*time.Millisecond), slowest)
 		if c.wentOnline() {
 			wait = 500 * time.Millisecond
@@ -117,8 +118,9 @@ func (c *Client) until(next int64, otherwise time.Duration) time.Duration {
 	return min(max(time.Duration(next-c.now())*time.Millisecond, 0), otherwise)
 }
 
-// answerTimer fires when this device is to tell a newcomer a room's state.
-func (c *Client) answerTimer() (<-chan time.Time, func()) {
+// tellTimer fires when this device is to tell others something by itself: a
+// newcomer a room's state, or what came and was read.
+func (c *Client) tellTimer() (<-chan time.Time, func()) {
 	if c.lock() != nil {
 		return nil, func() {}
 	}
@@ -127,6 +129,9 @@ func (c *Client) answerTimer() (<-chan time.Time, func()) {
 	for _, r := range c.rooms {
 		if c.answers(r) {
 			next = earlier(next, r.Answer)
+		}
+		if c.reports(r) {
+			next = earlier(next, r.reportDue)
 		}
 	}
 	if next == 0 {
@@ -138,6 +143,7 @@ func (c *Client) answerTimer() (<-chan time.Time, func()) {
 
 // runOnce opens the stream, syncs, and then follows what is pushed.
 func (c *Client) runOnce(ctx context.Context) error {
+	c.setReach(ReachConnecting)
 	token, err := c.login(ctx, false)
 	if err != nil {
 		return err
@@ -167,6 +173,7 @@ func (c *Client) runOnce(ctx context.Context) error {
 		return cmp.Or(err, errors.New("the stream closed before it was ready"))
 	}
 	c.setOnline(true)
+	c.setReach(ReachOnline)
 	defer c.setOnline(false)
 	err = c.follow(ctx, pushes, ended)
 	cancel()
@@ -178,7 +185,7 @@ func (c *Client) follow(ctx context.Context, pushes <-chan *api.Push, ended <-ch
 		return err
 	}
 	for {
-		answer, stop := c.answerTimer()
+		tell, stop := c.tellTimer()
 		select {
 		case <-ctx.Done():
 			stop()
@@ -186,8 +193,8 @@ func (c *Client) follow(ctx context.Context, pushes <-chan *api.Push, ended <-ch
 		case err := <-ended:
 			stop()
 			return cmp.Or(err, errors.New("the stream closed"))
-		case <-answer:
-			if err := c.answerDue(ctx); err != nil {
+		case <-tell:
+			if err := c.tellDue(ctx); err != nil {
 				return err
 			}
 		case p := <-pushes:
@@ -202,6 +209,25 @@ func (c *Client) follow(ctx context.Context, pushes <-chan *api.Push, ended <-ch
 			}
 		}
 	}
+}
+
+// tellDue tells others what is due.
+func (c *Client) tellDue(ctx context.Context) error {
+	if err := c.sendReports(ctx); err != nil {
+		return err
+	}
+	if err := c.lock(); err != nil {
+		return err
+	}
+	answers := false
+	for _, r := range c.rooms {
+		answers = answers || c.answers(r) && r.Answer <= c.now()
+	}
+	c.mu.Unlock()
+	if !answers {
+		return nil
+	}
+	return c.answerDue(ctx)
 }
 
 // answerDue tells newcomers what they wait for.
@@ -259,6 +285,10 @@ func (c *Client) pushed(ctx context.Context, p *api.Push, more <-chan *api.Push)
 
 // takePush processes one push, and reports whether that was all there is to do.
 func (c *Client) takePush(ctx context.Context, p *api.Push) (quiet bool, err error) {
+	if len(p.Signal) > 0 {
+		c.takeSignal(p)
+		return true, nil
+	}
 	if err := c.lock(); err != nil {
 		return false, err
 	}

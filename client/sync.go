@@ -485,7 +485,7 @@ func (c *Client) tendGroup(ctx context.Context, r *roomState) (moved bool, err e
 		}
 		return false, err
 	}
-	if err := c.answer(r); err != nil {
+	if err := errors.Join(c.answer(r), c.report(r)); err != nil {
 		return false, err
 	}
 	switch err := c.flush(ctx, r); {

@@ -95,6 +95,7 @@ func (c *Client) addItem(b *batch, r *roomState, seq uint64, it *itemRecord) {
 	}
 	c.writeItem(b, r, seq, it)
 	c.recount(b, r, seq, nil, it)
+	c.heard(r, seq, it)
 	if !it.ReplyTo.IsZero() {
 		b.put(r.keyOf(prefixReplies, it.ReplyTo[:], u64(seq)), []byte{})
 	}
@@ -141,6 +142,8 @@ func (c *Client) deliver(b *batch, r *roomState, a arrival, m *content.Message) 
 		return c.takeRoomState(b, r, a, v.Room)
 	case content.KindReaction, content.KindUnreact, content.KindEdit, content.KindDelete:
 		return c.act(b, r, a, id, v)
+	case content.KindReport:
+		return c.takeReport(b, r, a, *v.Report)
 	case content.KindSelf:
 		return nil // void outside the self-group
 	}
@@ -330,6 +333,7 @@ func (c *Client) View(id string, upTo int) error {
 		return err
 	}
 	c.readTo(b, r, to)
+	c.planReport(r)
 	if err := c.tellSelf(b, notes...); err != nil {
 		return err
 	}

@@ -112,6 +112,9 @@ const (
 	Failed    State = "failed"    // the room will never take it; Problem says why
 )
 
+// Stands reports whether a message of one's own stands in the room's log.
+func (s State) Stands() bool { return s == Sent || s == Delivered || s == Read }
+
 // MessageView is one line of a room's timeline.
 type MessageView struct {
 	ID        string         `json:"id"` // MIMI message id; empty for what is no message: notices, gaps

@@ -6,3 +6,5 @@ package mls
 // that callees allocate. Built with GOEXPERIMENT=runtimesecret it erases these
 // behind f; without, what this package allocates itself is all that is erased.
 func wiping(f func()) { f() }
+
+const wipes = false

@@ -9,3 +9,5 @@ import "runtime/secret"
 // more. On other systems than linux/amd64 and linux/arm64 the runtime erases
 // nothing.
 func wiping(f func()) { secret.Do(f) }
+
+const wipes = true

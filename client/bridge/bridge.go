@@ -181,9 +181,9 @@ func Methods() []Description {
 
 var methods = []served{
 	State, Invite, Join, Link, Recover, Cancel, Unlock, Lock, Forget, Passkey, ChangePassphrase, Handover,
-	Me, Rename, People, Safety, MarkVerified,
+	Me, Connection, Rename, People, Safety, CheckSafety, MarkVerified, RoomDevices,
 	Rooms, Room, NewRoom, DirectRoom, AddPeople, RemovePerson, Leave, Dismiss, SetRoom, Preferences,
-	Messages, Message, History, Search, Send, Retry, Discard, Draft, React, Unreact, Edit, Delete, View, Sync,
+	Messages, Message, History, Search, Send, Retry, Discard, Draft, Typing, React, Unreact, Edit, Delete, View, Sync,
 	Devices, Approve, RemoveDevice,
 	Settings, SetSettings,
 }

@@ -116,6 +116,13 @@ var Draft = Method[DraftParams, None]{"draft", func(_ context.Context, c *client
 	return None{}, c.SetDraft(p.Room, p.Text, p.ReplyTo)
 }}
 
+// Typing tells the people of a small room who are there that this person is
+// writing. Call it while they do: more often than every four seconds it does
+// nothing.
+var Typing = Method[RoomParams, None]{"typing", func(ctx context.Context, c *client.Client, p RoomParams) (None, error) {
+	return None{}, c.Typing(ctx, p.Room)
+}}
+
 // ReactParams is what [React] takes.
 type ReactParams struct {
 	Room    string `json:"room"`

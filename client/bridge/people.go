@@ -11,6 +11,12 @@ var Me = Method[None, client.Me]{"me", func(_ context.Context, c *client.Client,
 	return c.Me(), nil
 }}
 
+// Connection tells how this device stands to its server. An event of the same
+// name tells when that changes.
+var Connection = Method[None, client.ConnectionView]{"connection", func(_ context.Context, c *client.Client, _ None) (client.ConnectionView, error) {
+	return c.Connection()
+}}
+
 // RenameParams is what [Rename] takes.
 type RenameParams struct {
 	Name string `json:"name"` // what others see
@@ -41,6 +47,34 @@ type SafetyParams struct {
 // phone, to know that nobody stands between them.
 var Safety = Method[SafetyParams, client.SafetyView]{"safety", func(ctx context.Context, c *client.Client, p SafetyParams) (client.SafetyView, error) {
 	return c.Safety(ctx, p.User)
+}}
+
+// CheckSafetyParams is what [CheckSafety] takes.
+type CheckSafetyParams struct {
+	User    string `json:"user"`
+	Scanned string `json:"scanned"` // what a camera read on their screen: SafetyView.qr
+}
+
+// CheckSafetyResult is what [CheckSafety] gives.
+type CheckSafetyResult struct {
+	Same bool `json:"same"` // false is an alarm: somebody stands between the two
+}
+
+// CheckSafety compares the code on another person's screen with the safety
+// number that this person has for them. Call markVerified if they are the same.
+var CheckSafety = Method[CheckSafetyParams, CheckSafetyResult]{"checkSafety", func(ctx context.Context, c *client.Client, p CheckSafetyParams) (CheckSafetyResult, error) {
+	same, err := c.CheckSafety(ctx, p.User, p.Scanned)
+	return CheckSafetyResult{same}, err
+}}
+
+// RoomDevicesParams is what [RoomDevices] takes.
+type RoomDevicesParams struct {
+	User string `json:"user"`
+}
+
+// RoomDevices lists the devices of a person of the network.
+var RoomDevices = Method[RoomDevicesParams, []client.DeviceView]{"roomDevices", func(ctx context.Context, c *client.Client, p RoomDevicesParams) ([]client.DeviceView, error) {
+	return list(c.DevicesOf(ctx, p.User))
 }}
 
 // MarkVerifiedParams is what [MarkVerified] takes.

@@ -102,13 +102,88 @@ func TestDoorsCarryAConversation(t *testing.T) {
 	ask(t, bridge.Sync, alice, bridge.None{})
 
 	seen := ask(t, bridge.Messages, alice, bridge.MessagesParams{Room: room.Room, Limit: 1})
-	if len(seen) != 1 || seen[0].State != client.Sent || len(seen[0].Reactions) != 1 || seen[0].Reactions[0].Emoji != "👍" {
+	if len(seen) != 1 || !seen[0].State.Stands() || len(seen[0].Reactions) != 1 || seen[0].Reactions[0].Emoji != "👍" {
 		t.Fatalf("Alice sees %+v; want her message, sent, with 👍", seen)
 	}
 	mine, theirs := ask(t, bridge.Safety, alice, bridge.SafetyParams{User: people[0].User}), ask(t, bridge.Me, alice, bridge.None{})
 	other := ask(t, bridge.Safety, bob, bridge.SafetyParams{User: theirs.User})
 	if mine.Number != other.Number || mine.Number == "" {
 		t.Fatalf("safety numbers differ: %q, %q", mine.Number, other.Number)
+	}
+}
+
+// While one writes, the other is shown it, over the real server.
+func TestTypingArrives(t *testing.T) {
+	s := aServer(t)
+	alice, bob := joined(t, s, "Alice"), joined(t, s, "Bob")
+	events, cancel, err := bob.Subscribe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cancel()
+	me := ask(t, bridge.Me, alice, bridge.None{})
+	room := ask(t, bridge.DirectRoom, alice, bridge.DirectRoomParams{User: ask(t, bridge.Me, bob, bridge.None{}).User})
+	await(t, events, func(e client.Event) bool {
+		return e.Room != nil && e.Room.Room == room.Room && len(e.Room.Members) == 2 && e.Room.Waiting == ""
+	})
+	for { // until both are in the same epoch and connected
+		ask(t, bridge.Typing, alice, bridge.RoomParams{Room: room.Room})
+		select {
+		case e := <-events:
+			if e.Typing != nil {
+				if e.Typing.User != me.User || e.Typing.Room != room.Room {
+					t.Errorf("bob is told %+v", e.Typing)
+				}
+				return
+			}
+		case <-time.After(5 * time.Second):
+		}
+	}
+}
+
+func TestSafetyCodesAreScanned(t *testing.T) {
+	s := aServer(t)
+	alice, bob, eve := joined(t, s, "Alice"), joined(t, s, "Bob"), joined(t, s, "Eve")
+	id := func(d bridge.Door) string { return ask(t, bridge.Me, d, bridge.None{}).User }
+	shown := ask(t, bridge.Safety, bob, bridge.SafetyParams{User: id(alice)}).QR
+	check := func(user, code string) (bool, error) {
+		r, err := bridge.CheckSafety.Call(t.Context(), alice, bridge.CheckSafetyParams{User: user, Scanned: code})
+		return r.Same, err
+	}
+	if same, err := check(id(bob), shown); !same || err != nil {
+		t.Errorf("bob's code = %v, %v", same, err)
+	}
+	if same, err := check(id(eve), shown); same || err != nil {
+		t.Errorf("bob's code held against eve = %v, %v; want false, and no error", same, err)
+	}
+	for _, code := range []string{"", "https://example.org", "sconce-safety:", "sconce-safety:AAAA", shown + "x"} {
+		if same, err := check(id(bob), code); same || err == nil {
+			t.Errorf("%q = %v, %v; want an error", code, same, err)
+		}
+	}
+	devices := ask(t, bridge.RoomDevices, alice, bridge.RoomDevicesParams{User: id(bob)})
+	mine := ask(t, bridge.Devices, bob, bridge.None{})
+	if len(devices) != 1 || devices[0].Fingerprint != mine[0].Fingerprint || len(devices[0].Fingerprint) != 39 || devices[0].LastSeen != 0 {
+		t.Errorf("alice sees bob's devices as %+v, bob as %+v", devices, mine)
+	}
+}
+
+func TestConnectionTellsWhatWaits(t *testing.T) {
+	s := aServer(t)
+	alice, bob := joined(t, s, "Alice"), joined(t, s, "Bob")
+	events, cancel, err := alice.Subscribe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cancel()
+	room := ask(t, bridge.DirectRoom, alice, bridge.DirectRoomParams{User: ask(t, bridge.Me, bob, bridge.None{}).User})
+	ask(t, bridge.Send, alice, bridge.SendParams{Room: room.Room, Draft: client.Draft{Text: "hello"}})
+	await(t, events, func(e client.Event) bool { return e.Connection != nil && e.Connection.Queued == 1 })
+	await(t, events, func(e client.Event) bool {
+		return e.Connection != nil && e.Connection.Queued == 0 && e.Connection.State == client.ReachOnline
+	})
+	if v := ask(t, bridge.Connection, alice, bridge.None{}); v.State != client.ReachOnline || v.Queued != 0 {
+		t.Errorf("connection = %+v", v)
 	}
 }
 

@@ -12,13 +12,15 @@ import (
 
 	"sconce/client"
 	"sconce/client/browser"
+	"sconce/internal/browsertest/remote"
 )
 
 // drives are what a test outside the browser asks for by name.
 var drives = map[string]func(h *browser.Host) error{
-	"write":   driveWrite,
-	"check":   driveCheck,
-	"measure": driveMeasure,
+	"write":     driveWrite,
+	"check":     driveCheck,
+	"measure":   driveMeasure,
+	"transport": driveTransport,
 }
 
 // vault opens the vault that the drives share, and makes it when there is none.
@@ -139,4 +141,17 @@ func driveMeasure(h *browser.Host) error {
 	fmt.Printf("measured inserts=%v message=%v page=%v/%d scan=%v/%d memory=%dMiB\n",
 		inserted, messages/100, page, rows, time.Since(began), all, memory()>>20)
 	return errors.Join(err, v.Close())
+}
+
+// driveTransport makes the calls that a test outside asks for, each test with a
+// transport of its own.
+func driveTransport(h *browser.Host) error {
+	for {
+		conn, err := h.DialSocket(context.Background(), "/remote")
+		if err != nil {
+			return nil // the test is over
+		}
+		_ = remote.Serve(context.Background(), conn, h.Dial()) // until the test hangs up
+		conn.Close()
+	}
 }

@@ -43,6 +43,8 @@ func (q *pushQueue) add(p *api.Push) error {
 	if len(q.hints) == 0 && len(q.queue) < maxQueued && q.bytes+size <= maxBytes {
 		q.queue = append(q.queue, p)
 		q.bytes += size
+	} else if len(p.Signal) > 0 {
+		return nil // it is worth nothing later
 	} else if err := q.hint(p); err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ var commands []command
 func init() {
 	commands = []command{
 		{"chat", chatUsage, chat},
+		{"app", appUsage, openApp},
 		{"join", joinUsage, join},
 		{"link", linkUsage, link},
 		{"approve", approveUsage, approve},

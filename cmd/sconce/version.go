@@ -17,17 +17,22 @@ func version(_ context.Context, a *app, args []string) error {
 	if _, err := parse(a.options(), args, 0, 0); err != nil {
 		return err
 	}
-	release, revision := "(devel)", ""
+	revision := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
-		if info.Main.Version != "" {
-			release = info.Main.Version
-		}
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
 				revision = ", revision " + plain.Short(s.Value)
 			}
 		}
 	}
-	fmt.Fprintf(a.out, "sconce %s, protocol %d, %s %s/%s%s\n", release, api.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH, revision)
+	fmt.Fprintf(a.out, "sconce %s, protocol %d, %s %s/%s%s\n", programVersion(), api.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH, revision)
 	return nil
+}
+
+// programVersion is the release that this program was built from.
+func programVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
 }

@@ -27,8 +27,16 @@ const (
 // waits for the disk must not hold the only place.
 const minProcs = 4
 
+// gcPercent lets the heap grow to three times what is in use before it is
+// collected. A server at work has little in use for long, and collecting twice as
+// often took a tenth of its time; one at rest gives memory back by itself.
+const gcPercent = 200
+
 func main() {
 	runtime.GOMAXPROCS(max(minProcs, runtime.GOMAXPROCS(0)))
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	a := &app{out: os.Stdout, err: os.Stderr}
 	code := a.main(ctx, os.Args[1:])

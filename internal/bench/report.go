@@ -116,8 +116,9 @@ const serverNotes = `One ` + "`sconced`" + ` as it is released, as a process of 
 sender is answered. What drives it has another core. Every person joined by an invite, proved their device's key, and is in MLS groups
 of suite 0xFA04 that were made by commits and Welcomes which the server checked; limits, membership and the memory of appends are in the
 path. What is sent are PrivateMessages of 1,024 bytes of the groups' current epoch, over one WebSocket a device, without TLS where nothing
-else is said. A message counts when its receiver has it, both devices have acknowledged it, and the server has deleted it; acknowledgements
-are cumulative, one call of a device at a time. "Lost, twice" adds up over all runs and must be 0, 0: each message is held against what was
+else is said. A message counts when its receiver has it, both devices have acknowledged it, and the server gives it to nobody any more;
+acknowledgements are cumulative, one call of a device at a time. What it takes to erase its bytes, within a second of that, is counted in
+CPU times and calls. A short run of storing and draining is over before much has gone from the tape into the tables: there a long one tells more. "Lost, twice" adds up over all runs and must be 0, 0: each message is held against what was
 sent, and its place in the log against what the sender was answered. The peers' figures are from one core of the same kind, 1 KB, no TLS.`
 
 const groupNotes = `CPU time on one core, garbage collection included. "Unmerged" is a group to which all were added at once and in which nobody has

@@ -18,8 +18,12 @@ import (
 // said it has must be there afterwards, and once.
 func TestKillLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
+	killAndCompare(t, started(t))
+}
+
+func killAndCompare(t *testing.T, s *sconced) {
+	t.Helper()
 	const kills = 12
-	s := started(t)
 	writer, reader := newcomer(t, s, "Writer"), newcomer(t, s, "Reader")
 	w := write(t, writer, directRoom(t, writer, reader))
 	seed := rand.Uint64()
@@ -39,6 +43,12 @@ func TestKillLosesAndDoublesNothing(t *testing.T) {
 	}
 	w.finish(t)
 	w.check(t, reader)
+}
+
+// The same on PostgreSQL, which lives on while the server dies.
+func TestKillLosesAndDoublesNothingOnPostgres(t *testing.T) {
+	t.Parallel()
+	killAndCompare(t, startedOn(t, postgresOf(t)))
 }
 
 // The same with the moment chosen by the server's own system calls: it dies as
@@ -112,7 +122,7 @@ func (w *writing) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for m.State != client.Sent {
+		for !m.State.Stands() {
 			if err := w.client.Sync(ctx); err != nil {
 				select {
 				case <-time.After(10 * time.Millisecond): // the server is away

@@ -102,10 +102,17 @@ func texts(t *testing.T, c *client.Client, room string) []string {
 // started is a server that runs until the test ends.
 func started(t *testing.T, flags ...string) *sconced {
 	t.Helper()
+	return startedOn(t, "", flags...)
+}
+
+// startedOn is started with a database.
+func startedOn(t *testing.T, database string, flags ...string) *sconced {
+	t.Helper()
 	s, err := newServer(filepath.Join(t.TempDir(), "data"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.database = database
 	if err := s.start(flags...); err != nil {
 		t.Fatal(err)
 	}

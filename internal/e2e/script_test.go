@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"sconce/client"
+	"sconce/internal/sqldb/sqldbtest"
 )
 
 // The commands that scripts have beside testscript's own. WHO is a store: a
@@ -90,6 +92,49 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
+}
+
+// onPostgres are the stories that run on PostgreSQL too, where there is one: what
+// the database has a part in, and no more, for each takes its seconds.
+var onPostgres = []string{
+	"direct-message", "same-direct-room", "remove-and-add", "expire-and-burn", "server-killed", "dismiss",
+}
+
+func TestScriptsOnPostgres(t *testing.T) {
+	for _, name := range onPostgres {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			database := postgresOf(t)
+			testscript.Run(t, testscript.Params{
+				Files: []string{filepath.Join("testdata", name+".txt")},
+				Cmds:  scriptCommands,
+				Setup: func(env *testscript.Env) error {
+					err := setUp(env)
+					if err == nil {
+						env.Values[stageKey{}].(*stage).server.database = database
+					}
+					return err
+				},
+				RequireExplicitExec: true,
+				RequireUniqueNames:  true,
+			})
+		})
+	}
+}
+
+// postgresOf gives a test a part of the PostgreSQL for itself, or skips the test
+// where there is none.
+func postgresOf(t *testing.T) (database string) {
+	t.Helper()
+	dsn, schema := sqldbtest.Postgres(t)
+	address, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatalf("the address of the PostgreSQL is no URL: %v", err)
+	}
+	query := address.Query()
+	query.Set("search_path", schema)
+	address.RawQuery = query.Encode()
+	return address.String()
 }
 
 // stage is what a script has running.
@@ -324,7 +369,12 @@ func changeDatabase(ts *testscript.TestScript, args []string) error {
 	if len(args) != 1 {
 		return errUsage
 	}
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(stageOf(ts).server.data, databaseFile)+"?_pragma=busy_timeout(10000)")
+	s := stageOf(ts).server
+	driver, address := "sqlite", "file:"+filepath.Join(s.data, databaseFile)+"?_pragma=busy_timeout(10000)"
+	if s.database != "" {
+		driver, address = "pgx", s.database
+	}
+	db, err := sql.Open(driver, address)
 	if err != nil {
 		return err
 	}

@@ -50,9 +50,11 @@ func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Ito
 // sconced is a server under test: its data and its address stay the same over
 // any number of runs.
 type sconced struct {
-	data   string
-	port   int
-	secure bool // it was started with TLS
+	data string
+	port int
+	// database is the address of the PostgreSQL that it uses; empty: SQLite in data.
+	database string
+	secure   bool // it was started with TLS
 	// wrap changes the command line before it is started, for example to run it
 	// under strace. Nil leaves it.
 	wrap func(args []string) *exec.Cmd
@@ -80,6 +82,9 @@ func (s *sconced) start(flags ...string) error {
 // startBy is start with a command that runs the server.
 func (s *sconced) startBy(command []string, flags ...string) error {
 	args := slices.Concat([]string{filepath.Join(programs, command[0])}, command[1:], []string{"--data", s.data, "--listen", address(s.port)}, flags)
+	if s.database != "" {
+		args = append(args, "--database", s.database)
+	}
 	s.secure = slices.Contains(flags, "--tls-cert")
 	if s.program != nil {
 		s.log += s.output()

@@ -60,7 +60,7 @@ func openSQLite(ctx context.Context, path string, o options) (*DB, error) {
 		write.Close()
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
-	read, err := sql.Open("sqlite", sqliteDSN(path, "deferred", "query_only(ON)", "cache_size(-2048)"))
+	read, err := sql.Open("sqlite", sqliteDSN(path, "deferred", "query_only(ON)", "cache_size(-1024)"))
 	if err != nil {
 		write.Close()
 		return nil, fmt.Errorf("opening %s: %w", path, err)
@@ -144,6 +144,10 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	if busy != 0 {
+		// It may be one that nobody reads with any more, whose statement was not
+		// ended: nothing but its end lets go. The others are opened anew.
+		db.Read.SetMaxIdleConns(0)
+		db.Read.SetMaxIdleConns(readers)
 		return errors.New("checkpoint: a reader holds on to an old version")
 	}
 	return nil

@@ -438,6 +438,7 @@ func TestServerCannotCallAGroupTheSelfGroup(t *testing.T) {
 		if err := n.Link(bob, second); err != nil {
 			t.Fatal(err)
 		}
+		second.tellNothing()
 		n.MustQuiet()
 		alice.say(room, "hello bob")
 		n.MustQuiet()

@@ -57,6 +57,7 @@ func TestCountingUnreadDoesNotReadTheRoom(t *testing.T) {
 		n.Join(bob)
 		n.MustQuiet()
 		room := n.room("tea", alice, bob)
+		bob.tellNothing()
 		cost := func() int {
 			rows = 0
 			if v := viewOf(t, bob, room); v.Unread != 3 {

@@ -77,6 +77,7 @@ func (s *Server) wire(ctx context.Context, clock duty.Clock, log *slog.Logger) (
 	private, public := s.accounts.Sender()
 	s.delivery, err = delivery.New(ctx, delivery.Config{
 		DB: s.db, Clock: clock, Logger: log, Logs: s.devices, Sender: public, SenderKey: private,
+		TreePart: 20_000, // so that larger rooms are read in parts, as only very large ones would be
 	})
 	if err != nil {
 		return nil, err

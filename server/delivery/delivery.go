@@ -57,6 +57,10 @@ type Config struct {
 	// AppendsPerMinute is how much one device may append. 0 means 6,000: more
 	// than anybody types, and than a bot should say.
 	AppendsPerMinute int
+
+	// TreePart is how many bytes of a ratchet tree go into one answer. 0 means
+	// [api.MaxTreePart]; less is for tests.
+	TreePart int
 }
 
 // Service is the delivery duty. It is safe for concurrent use.
@@ -72,6 +76,7 @@ type Service struct {
 	infos       *duty.Limiter[api.DeviceID]
 	generations *duty.Limiter[opener]
 	volume      *duty.Limiter[api.DeviceID] // in KiB
+	signals     *duty.Limiter[api.DeviceID]
 }
 
 // opener is a person who opens generations of a room. Each has an allowance of
@@ -102,6 +107,9 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	if c.AppendsPerMinute <= 0 {
 		c.AppendsPerMinute = 6000
 	}
+	if c.TreePart <= 0 {
+		c.TreePart = api.MaxTreePart
+	}
 	return &Service{
 		Config: c, journal: j, reads: db.New(c.DB.Read),
 		appends:     duty.NewLimiter[api.DeviceID](c.Clock, c.AppendsPerMinute, time.Minute),
@@ -110,6 +118,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 		infos:       duty.NewLimiter[api.DeviceID](c.Clock, 600, 10*time.Minute),
 		generations: duty.NewLimiter[opener](c.Clock, 4, time.Hour),
 		volume:      duty.NewLimiter[api.DeviceID](c.Clock, maxVolume, time.Hour),
+		signals:     duty.NewLimiter[api.DeviceID](c.Clock, 30, time.Minute),
 	}, nil
 }
 
@@ -126,6 +135,7 @@ func (s *Service) Register(r *duty.Registry) {
 	duty.Handle(r, api.Rooms, s.Rooms)
 	duty.Handle(r, api.ReadGroupInfo, s.ReadGroupInfo)
 	duty.Handle(r, api.ReadTree, s.ReadTree)
+	duty.Handle(r, api.Signal, s.Signal)
 }
 
 const sweepEvery = time.Minute

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"sconce/api"
 	"sconce/identity"
@@ -412,7 +411,6 @@ func TestTreeGoesWithItsWelcomes(t *testing.T) {
 		ack := func(d *device) {
 			_, err := w.Ack(t.Context(), d.caller(), &api.AckRequest{Acks: []api.Place{{Log: api.Inbox(d.deviceID()), Seq: 1}}})
 			must(t, err)
-			time.Sleep(300 * time.Millisecond) // acknowledgements are written soon, not at once
 		}
 		if ack(bob); trees() != 1 {
 			t.Error("the tree is gone while somebody may need it")
@@ -461,6 +459,33 @@ func TestListsAreBounded(t *testing.T) {
 		}
 		if !limited {
 			t.Error("a device may have as many commits judged as it likes")
+		}
+	})
+}
+
+func TestLargeTreeComesInParts(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		ada, bob := w.person(t), w.person(t)
+		ada.create(room.Group, nil)
+		ada.letIn(bob)
+		want := ada.group.Tree()
+		w.TreePart = len(want)/3 + 1
+		var tree []byte
+		for range 3 {
+			resp, err := w.ReadGroupInfo(t.Context(), bob.caller(), &api.ReadGroupInfoRequest{Room: ada.room, From: uint64(len(tree))})
+			must(t, err)
+			if len(resp.Tree) > w.TreePart || resp.TreeSize != uint64(len(want)) {
+				t.Errorf("a part of %d bytes of %d; want at most %d of %d", len(resp.Tree), resp.TreeSize, w.TreePart, len(want))
+			}
+			tree = append(tree, resp.Tree...)
+		}
+		if !slices.Equal(tree, want) {
+			t.Error("the parts are not the tree")
+		}
+		// Whoever asks for more than there is learns how much there is.
+		resp, err := w.ReadGroupInfo(t.Context(), bob.caller(), &api.ReadGroupInfoRequest{Room: ada.room, From: 1 << 63})
+		if err != nil || len(resp.Tree) != 0 || resp.TreeSize != uint64(len(want)) {
+			t.Errorf("beyond the end: %v, %v", resp, err)
 		}
 	})
 }

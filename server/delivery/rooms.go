@@ -89,17 +89,26 @@ func (s *Service) ReadGroupInfo(ctx context.Context, c duty.Caller, req *api.Rea
 		if len(pending) != at.State.Pending {
 			return journal.ErrMoved
 		}
+		tree := f.group.Tree()
+		part, err := s.treePart(tree, req.From)
+		if err != nil {
+			return err
+		}
 		resp = &api.ReadGroupInfoResponse{Kind: uint8(row.Kind), Generation: at.State.Generation, GroupInfo: row.GroupInfo,
-			Tree: f.group.Tree(), Pending: pending, Seq: at.Last, Hash: at.Hash}
+			Tree: part, TreeSize: uint64(len(tree)), Pending: pending, Seq: at.Last, Hash: at.Hash}
 		return nil
 	})
-	if err != nil {
-		return nil, err
+	return resp, err
+}
+
+// treePart cuts out of a tree what goes into one answer.
+func (s *Service) treePart(tree []byte, from uint64) ([]byte, error) {
+	size := uint64(len(tree))
+	if size > api.MaxTree {
+		return nil, api.Errorf(api.TooLarge, "the group's tree has %d bytes; the limit is %d", size, api.MaxTree)
 	}
-	if len(resp.Tree)+len(resp.GroupInfo) > api.MaxBody-(1<<16) {
-		return nil, api.Errorf(api.TooLarge, "the room is too large to be joined this way: ask a member to add this device")
-	}
-	return resp, nil
+	from = min(from, size) // the group may have gone on, and its tree be smaller
+	return tree[from:min(size, from+uint64(s.TreePart))], nil
 }
 
 // ReadTree gives a ratchet tree to a device that has a Welcome for it.
@@ -111,8 +120,9 @@ func (s *Service) ReadTree(ctx context.Context, c duty.Caller, req *api.ReadTree
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	if len(tree) > api.MaxBody-64 {
-		return nil, api.Errorf(api.TooLarge, "the group's tree is too large for one answer")
+	part, err := s.treePart(tree, req.From)
+	if err != nil {
+		return nil, err
 	}
-	return &api.ReadTreeResponse{Tree: tree}, nil
+	return &api.ReadTreeResponse{Tree: part, TreeSize: uint64(len(tree))}, nil
 }

@@ -155,7 +155,8 @@ func (c *conn) authenticate(body []byte) (duty.Caller, error) {
 	if err := api.Unmarshal(body, &req); err != nil {
 		return duty.Caller{}, err
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, authTimeout)
+	// Not of c.ctx, which would keep a map for its children as long as it lives.
+	ctx, cancel := context.WithTimeout(c.service.ctx, authTimeout)
 	defer cancel()
 	caller, err := c.service.Auth.Authenticate(ctx, req.Token)
 	caller.Remote = c.caller.Remote

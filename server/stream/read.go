@@ -67,19 +67,27 @@ func (s *source) wait() error {
 	return nil
 }
 
+// quiet is after how long without a word a stream counts as silent.
+const quiet = 5 * time.Second
+
 // serve reads messages and hands each to take, until one of them fails. A
 // message is take's only until it returns. errLoggedIn from take ends serve
 // without an error.
 func (c *conn) serve(take func(message []byte) error) error {
 	for {
-		if err := c.setDeadline(idleTimeout); err != nil {
+		began := time.Now()
+		if err := c.setDeadline(began, idleTimeout); err != nil {
 			return err
 		}
 		if err := c.source.wait(); err != nil {
 			return err
 		}
 		c.heard.Store(true)
-		err := c.readAll(take)
+		read := c.readAll
+		if time.Since(began) > quiet {
+			read = c.readAside
+		}
+		err := read(take)
 		if errors.Is(err, errLoggedIn) {
 			return nil
 		}
@@ -89,9 +97,17 @@ func (c *conn) serve(take func(message []byte) error) error {
 	}
 }
 
+// readAside is readAll on a goroutine that has the stack for it. That of a silent
+// stream is as small as can be, and each answer to a ping would make it grow.
+func (c *conn) readAside(take func([]byte) error) error {
+	done := make(chan error, 1)
+	c.service.crew.do(func() { done <- c.readAll(take) })
+	return <-done
+}
+
 // setDeadline gives the next read this long, but no longer than logging in may take.
-func (c *conn) setDeadline(d time.Duration) error {
-	deadline := time.Now().Add(d)
+func (c *conn) setDeadline(now time.Time, d time.Duration) error {
+	deadline := now.Add(d)
 	if !c.known && deadline.After(c.deadline) {
 		deadline = c.deadline
 	}
@@ -180,7 +196,7 @@ func (c *conn) checkHeader(h ws.Header) error {
 func (c *conn) readPayload(d *desk, h ws.Header) ([]byte, error) {
 	n := int(h.Length)
 	if n > d.reader.Buffered() {
-		if err := c.setDeadline(frameTimeout); err != nil {
+		if err := c.setDeadline(time.Now(), frameTimeout); err != nil {
 			return nil, err
 		}
 	}

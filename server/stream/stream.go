@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -102,6 +103,7 @@ type Service struct {
 	strangers int
 	devices   map[api.DeviceID][]*conn // logged in, oldest first
 	sessions  map[api.DeviceID]*session
+	stirred   int // logins and pings since memory was last given back
 }
 
 // New gives a service without streams.
@@ -115,6 +117,7 @@ func New(c Config) *Service {
 	s.crew = newCrew(ctx, &s.running)
 	s.running.Go(s.pinger)
 	s.running.Go(s.rechecker)
+	s.running.Go(s.tidier)
 	return s
 }
 
@@ -223,6 +226,7 @@ func (s *Service) enter(c *conn) bool {
 func (s *Service) login(c *conn, caller duty.Caller) {
 	s.mu.Lock()
 	s.strangers--
+	s.stirred++
 	c.caller, c.known = caller, true
 	own := append(s.devices[caller.Device], c)
 	s.devices[caller.Device] = own
@@ -271,6 +275,7 @@ func (s *Service) pinger() {
 				silent = append(silent, c)
 			}
 		}
+		s.stirred += len(silent)
 		s.mu.Unlock()
 		for _, c := range silent {
 			c.control(ws.OpPing, nil)
@@ -300,6 +305,37 @@ func (s *Service) rechecker() {
 			if s.ctx.Err() == nil {
 				c.recheck()
 			}
+		}
+	}
+}
+
+const (
+	tidyEvery = 2 * time.Second
+	tidyAfter = 100 // logins and pings
+)
+
+// tidier gives memory back once many have come, or were asked for a sign of life,
+// and nothing of that kind goes on any more. What it took is garbage then, and most
+// streams will be silent: without this the heap stays as large as the rush made it.
+func (s *Service) tidier() {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for before := 0; ; {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		s.mu.Lock()
+		now := s.stirred
+		tidy := now >= tidyAfter && now == before
+		if tidy {
+			s.stirred, now = 0, 0
+		}
+		before = now
+		s.mu.Unlock()
+		if tidy {
+			debug.FreeOSMemory()
 		}
 	}
 }

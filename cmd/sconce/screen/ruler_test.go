@@ -36,7 +36,7 @@ func TestPartsAreAsWideAsAsked(t *testing.T) {
 		r := ruler{rapid.SampledFrom([]ansi.Method{ansi.WcWidth, ansi.GraphemeWidth}).Draw(rt, "method")}
 		parts := rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom([]string{"👨‍👩‍👧‍👦", "日本", "e\u0301", " ", "word", "❤\ufe0f", "1\ufe0f\u20e3"}), rapid.String()), 0, 12).Draw(rt, "text")
 		text := plain.Lines(strings.Join(parts, ""))
-		line, width := plain.Line(text), rapid.IntRange(8, 40).Draw(rt, "width")
+		line, width := plain.Line(text), rapid.IntRange(16, 40).Draw(rt, "width")
 		if w := r.width(r.fit(line, width)); w != width {
 			rt.Fatalf("fit gives %d columns; want %d", w, width)
 		}

@@ -84,7 +84,10 @@ var examples = map[string]example{
 	"me":           {done, aliceOnPhone, nil},
 	"rename":       {bridge.RenameParams{Name: "Alice B."}, done, asks(bridge.Code(api.Conflict))},
 	"people":       {bridge.PeopleParams{Query: "bo"}, []client.PersonView{{User: bob, Name: "Bob", Trust: client.Unverified, Devices: 1}}, []bridge.Code{limited}},
-	"safety":       {bridge.SafetyParams{User: bob}, client.SafetyView{User: bob, Name: "Bob", Number: "20391 55012 …", QR: "ATvq…", Trust: client.Unverified}, asks()},
+	"safety":       {bridge.SafetyParams{User: bob}, client.SafetyView{User: bob, Name: "Bob", Number: "20391 55012 …", QR: "sconce-safety:ATvq…", Trust: client.Unverified}, asks()},
+	"checkSafety":  {bridge.CheckSafetyParams{User: bob, Scanned: "sconce-safety:ATvq…"}, bridge.CheckSafetyResult{Same: true}, asks()},
+	"roomDevices":  {bridge.RoomDevicesParams{User: bob}, []client.DeviceView{{Device: "t4ww…", Name: "Linux computer", Added: noon, Fingerprint: "t4ww 7m2c …"}}, asks()},
+	"connection":   {done, client.ConnectionView{State: client.ReachOnline}, nil},
 	"markVerified": {bridge.MarkVerifiedParams{User: bob, Verified: true}, done, asks()},
 
 	"rooms":        {done, []client.RoomView{teamRoom}, nil},
@@ -105,6 +108,7 @@ var examples = map[string]example{
 	"search":   {bridge.SearchParams{Query: "lunch"}, client.SearchView{Hits: []client.Hit{{Message: sent, RoomName: "Team"}}}, nil},
 	"retry":    {bridge.MessageOfParams{Room: team, Message: hello}, done, nil},
 	"discard":  {bridge.MessageOfParams{Room: team, Message: hello}, done, nil},
+	"typing":   {bridge.RoomParams{Room: team}, done, asks(bridge.Code(api.TooLarge))},
 	"draft":    {bridge.DraftParams{Room: team, Text: "Lunch at"}, done, nil},
 	"send":     {bridge.SendParams{Room: team, Draft: client.Draft{Text: "Lunch?", Burn: 60}}, queued, nil},
 	"react":    {bridge.ReactParams{Room: team, Message: hello, Emoji: "👍"}, done, nil},
@@ -117,7 +121,7 @@ var examples = map[string]example{
 	"settings":    {done, client.Settings{Receipts: true, Typing: true}, nil},
 	"setSettings": {client.SettingsChange{Receipts: &no}, client.Settings{Typing: true}, nil},
 
-	"devices":      {done, []client.DeviceView{{Device: phone, Name: "phone", Added: noon, This: true}}, nil},
-	"approve":      {bridge.ApproveParams{Code: "SD1-4Q7ZK-…"}, client.DeviceView{Device: "t4ww…", Name: "Linux computer", Added: noon}, asks(bridge.Code(api.NotFound))},
+	"devices":      {done, []client.DeviceView{{Device: phone, Name: "phone", Added: noon, This: true, Fingerprint: "m2ka 4q7z …", LastSeen: noon}}, nil},
+	"approve":      {bridge.ApproveParams{Code: "SD1-4Q7ZK-…"}, client.DeviceView{Device: "t4ww…", Name: "Linux computer", Added: noon, Fingerprint: "t4ww 7m2c …"}, asks(bridge.Code(api.NotFound))},
 	"removeDevice": {bridge.RemoveDeviceParams{Device: "t4ww…"}, done, asks()},
 }

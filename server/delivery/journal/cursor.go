@@ -230,15 +230,24 @@ func (j *Journal) fail(err error) {
 	j.stuck, j.resting = err, restAfterFailure
 }
 
+// flushNow makes a flush, and waits for it.
+func (j *Journal) flushNow(ctx context.Context) error {
+	j.awaitFlush()
+	j.resting = 0
+	for more := true; more; {
+		more = j.beginFlush(ctx)
+		j.awaitFlush()
+	}
+	return j.stuck
+}
+
 // clearTape waits until all that is on the tape is in the tables.
 func (j *Journal) clearTape(ctx context.Context) error {
 	j.awaitFlush()
 	if j.stuck != nil || j.tape.Size() > 0 || j.tape.Left() {
-		j.resting = 0
-		j.beginFlush(ctx)
-		j.awaitFlush()
+		return j.flushNow(ctx)
 	}
-	return j.stuck
+	return nil
 }
 
 func (j *Journal) takeDirty() []*Log {

@@ -40,14 +40,12 @@ func (j *Journal) Expire(ctx context.Context) error {
 		j.expireAppended(ctx, now.Add(-rememberFor).UnixMilli()))
 }
 
-// settle returns when all that was appended before is in the tables.
+// settle returns when all that was appended and acknowledged before is in the
+// tables.
 func (j *Journal) settle(ctx context.Context) error {
-	if j.tape == nil {
-		return nil
-	}
 	done := make(chan error, 1)
 	select {
-	case j.clears <- done:
+	case j.flushes <- done:
 		return <-done
 	case <-ctx.Done():
 		return ctx.Err()

@@ -1,6 +1,10 @@
 package journal
 
-import "sconce/api"
+import (
+	"time"
+
+	"sconce/api"
+)
 
 // SetFault makes fn decide what happens between the steps of a transaction. It
 // is set before the journal runs.
@@ -26,3 +30,7 @@ func EncodeRecord(logs map[api.LogID][]*api.Entry) []byte {
 
 // DecodeRecord reads it.
 var DecodeRecord = decodeBatch
+
+// FlushEvery makes the journal flush more often. It is called before the journal
+// runs.
+func (j *Journal) FlushEvery(d time.Duration) { j.every = d }

@@ -47,15 +47,18 @@ const (
 	maxBatchBytes = 16 << 20 // of messages in one transaction
 	maxWaiting    = 4096     // operations; more wait in their callers
 
-	// flushEvery bounds how long an acknowledged message stays, and how much
-	// that devices acknowledged a crash can forget, which costs only that
-	// entries stay until the next acknowledgement.
-	flushEvery = 100 * time.Millisecond
+	// How often acknowledgements are written: it bounds how long an acknowledged
+	// message stays, and how much that devices acknowledged a crash can forget,
+	// which costs only that entries stay until the next acknowledgement. With a
+	// tape it is seldom, since all that devices have by then needs no place in
+	// the tables.
+	flushEvery      = 100 * time.Millisecond
+	flushTapedEvery = time.Second
 
 	// A tape of flushAt bytes is moved into the tables before its time. One of
 	// maxTaped takes no more until that is done.
-	flushAt  = 4 << 20
-	maxTaped = 32 << 20
+	flushAt  = 16 << 20
+	maxTaped = 48 << 20
 
 	// maxCached is how many windows the logs in memory may have in all, a log
 	// being counted as two. Each takes some 200 bytes.
@@ -73,10 +76,11 @@ type Journal struct {
 	clock duty.Clock
 	log   *slog.Logger
 	stmts *statements
-	tape  *tape.Tape // the committer's; nil: each batch goes into the tables
+	every time.Duration // between flushes
+	tape  *tape.Tape    // the committer's; nil: each batch goes into the tables
 
 	ops     chan *op
-	clears  chan chan error // asks that the tape be cleared
+	flushes chan chan error // asks for a flush
 	stopped chan struct{}   // closed when Run has ended
 
 	mu     sync.Mutex
@@ -112,8 +116,9 @@ func Open(ctx context.Context, database *sqldb.DB, clock duty.Clock, log *slog.L
 		return nil, fmt.Errorf("preparing journal: %w", err)
 	}
 	j := &Journal{
-		db: database, read: db.New(database.Read), clock: clock, log: log, stmts: stmts,
-		ops: make(chan *op, maxWaiting), clears: make(chan chan error), stopped: make(chan struct{}),
+		every: flushEvery,
+		db:    database, read: db.New(database.Read), clock: clock, log: log, stmts: stmts,
+		ops: make(chan *op, maxWaiting), flushes: make(chan chan error), stopped: make(chan struct{}),
 		logs: map[api.LogID]*Log{}, idle: list.New(), recent: map[[32]byte]Place{},
 		begin: func() {}, end: func() {},
 	}
@@ -121,6 +126,7 @@ func Open(ctx context.Context, database *sqldb.DB, clock duty.Clock, log *slog.L
 		return nil, err
 	}
 	if j.tape != nil {
+		j.every = flushTapedEvery
 		if err := j.tape.Replay(func(record []byte) error { return j.replay(ctx, record) }); err != nil {
 			return nil, fmt.Errorf("replaying what was not in the database yet: %w", err)
 		}
@@ -276,7 +282,7 @@ func (j *Journal) Run(ctx context.Context) {
 		close(j.stopped)
 		j.turnAway()
 	}()
-	tick := time.NewTicker(flushEvery)
+	tick := time.NewTicker(j.every)
 	defer tick.Stop()
 	work := context.WithoutCancel(ctx) // a transaction is ended, not broken off
 	var waiting []*op
@@ -289,8 +295,8 @@ func (j *Journal) Run(ctx context.Context) {
 				due = true
 			case <-j.flushing.ended():
 				j.endFlush()
-			case done := <-j.clears:
-				done <- j.clearTape(work)
+			case done := <-j.flushes:
+				done <- j.flushNow(work)
 			case o := <-j.ops:
 				waiting = append(waiting, o)
 			}
@@ -303,8 +309,8 @@ func (j *Journal) Run(ctx context.Context) {
 			due = true
 		case <-j.flushing.ended():
 			j.endFlush()
-		case done := <-j.clears:
-			done <- j.clearTape(work)
+		case done := <-j.flushes:
+			done <- j.flushNow(work)
 		default:
 		}
 		if j.flushing == nil && (due || j.tape != nil && j.tape.Size() >= flushAt) {
@@ -340,12 +346,7 @@ func (j *Journal) finish(ctx context.Context, ops []*op) {
 		}
 		ops = j.commit(ctx, ops)
 	}
-	j.awaitFlush()
-	j.resting = 0
-	for more := true; more; {
-		more = j.beginFlush(ctx)
-		j.awaitFlush()
-	}
+	_ = j.flushNow(ctx) // what is wrong was logged
 	if j.tape == nil {
 		return
 	}

@@ -27,13 +27,17 @@ func (j *Journal) Read(ctx context.Context, device api.DeviceID, log api.LogID, 
 		return nil, 0, false, nil
 	}
 	after, last = max(after, w.from-1), w.end(l.last)
-	// What moves from the tape into the tables after this look is in both.
+	// What moves from the tape into the tables after this look is in both. What
+	// every device has is gone, though it waits for a flush to be erased.
 	filed, onTape := l.filed, l.taped
+	if w.taken > after {
+		after = max(after, min(l.low(), last))
+	}
 	l.mu.Unlock()
 	if after >= last || limit < 1 {
 		return nil, last, true, nil
 	}
-	page := page{left: limit}
+	page := page{left: limit, entries: make([]api.Entry, 0, min(uint64(limit), last-after))}
 	if after < filed {
 		if err := j.readTables(ctx, &page, log, after, min(last, filed)); err != nil {
 			return nil, 0, true, j.trouble(fmt.Errorf("reading entries: %w", err))

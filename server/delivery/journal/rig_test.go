@@ -37,6 +37,7 @@ func start(t testing.TB, db *sqldb.DB, fault func(string) error) *rig {
 		t.Fatal(err)
 	}
 	j.SetFault(fault)
+	j.FlushEvery(50 * time.Millisecond)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { j.Run(ctx) })

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"sconce/api"
 )
@@ -97,11 +98,26 @@ func (s *storing) file(f *flush) error {
 			return err
 		}
 	}
-	if _, err := s.j.stmts.entries.insert(s.ctx, s.tx, args); err != nil {
+	if err := s.insert(s.j.stmts.entries, args); err != nil {
 		return fmt.Errorf("inserting entries: %w", err)
 	}
 	return nil
 }
+
+// insert inserts rows bit by bit. A flush has time, and who waits for a message
+// has none: where one core does all, the flush leaves it now and then.
+func (s *storing) insert(ins *inserter, args []any) error {
+	for some := range slices.Chunk(args, ins.columns<<(len(ins.stmts)-1)) {
+		if _, err := ins.insert(s.ctx, s.tx, some); err != nil {
+			return err
+		}
+		time.Sleep(breath)
+	}
+	return nil
+}
+
+// breath is as short as the kernel makes it: it is what comes between that counts.
+const breath = 20 * time.Microsecond
 
 // fileKeys remembers appends, in the order of their keys: so each page of the
 // table is touched once.
@@ -112,7 +128,7 @@ func (s *storing) fileKeys(keys map[[32]byte]Place) error {
 		at := keys[sorted[i]]
 		args = append(args, sorted[i][:], int64(at.Seq), at.Time)
 	}
-	if _, err := s.j.stmts.remember.insert(s.ctx, s.tx, args); err != nil {
+	if err := s.insert(s.j.stmts.remember, args); err != nil {
 		return fmt.Errorf("remembering appends: %w", err)
 	}
 	return nil

@@ -64,6 +64,9 @@ export interface Methods {
   handover: { params: Record<never, never>; result: HandoverResult };
   /** Me tells who this device and its person are. */
   me: { params: Record<never, never>; result: Me };
+  /** Connection tells how this device stands to its server. An event of the same name tells when
+   * that changes. */
+  connection: { params: Record<never, never>; result: ConnectionView };
   /** Rename changes the name under which the directory lists this person. */
   rename: { params: RenameParams; result: Record<never, never> };
   /** People lists people of the network, as the server's directory says; when the server can't be
@@ -72,9 +75,14 @@ export interface Methods {
   /** Safety gives the number that two people compare, face to face or on the phone, to know that
    * nobody stands between them. */
   safety: { params: SafetyParams; result: SafetyView };
+  /** CheckSafety compares the code on another person's screen with the safety number that this
+   * person has for them. Call markVerified if they are the same. */
+  checkSafety: { params: CheckSafetyParams; result: CheckSafetyResult };
   /** MarkVerified records that the numbers were compared and are the same. One's other devices
    * learn of it. */
   markVerified: { params: MarkVerifiedParams; result: Record<never, never> };
+  /** RoomDevices lists the devices of a person of the network. */
+  roomDevices: { params: RoomDevicesParams; result: readonly DeviceView[] };
   /** Rooms lists the rooms of this device, by name. */
   rooms: { params: Record<never, never>; result: readonly RoomView[] };
   /** Room gives one room. */
@@ -118,6 +126,9 @@ export interface Methods {
   discard: { params: MessageOfParams; result: Record<never, never> };
   /** Draft keeps what the person began to write in a room, on this device alone. */
   draft: { params: DraftParams; result: Record<never, never> };
+  /** Typing tells the people of a small room who are there that this person is writing. Call it
+   * while they do: more often than every four seconds it does nothing. */
+  typing: { params: RoomParams; result: Record<never, never> };
   /** React puts an emoji under a message. */
   react: { params: ReactParams; result: Record<never, never> };
   /** Unreact takes one's own emoji back. */
@@ -268,6 +279,15 @@ export interface Me {
   readonly removed?: boolean;
 }
 
+/** ConnectionView is how this device stands to its server. */
+export interface ConnectionView {
+  readonly state: Reach;
+  /** messages that wait to be sent */
+  readonly queued: number;
+  /** entries that the server has and this device has not taken in */
+  readonly behind: number;
+}
+
 /** RenameParams is what Rename takes. */
 export interface RenameParams {
   /** what others see */
@@ -306,11 +326,42 @@ export interface SafetyView {
   readonly trust: Trust;
 }
 
+/** CheckSafetyParams is what CheckSafety takes. */
+export interface CheckSafetyParams {
+  readonly user: string;
+  /** what a camera read on their screen: SafetyView.qr */
+  readonly scanned: string;
+}
+
+/** CheckSafetyResult is what CheckSafety gives. */
+export interface CheckSafetyResult {
+  /** false is an alarm: somebody stands between the two */
+  readonly same: boolean;
+}
+
 /** MarkVerifiedParams is what MarkVerified takes. */
 export interface MarkVerifiedParams {
   readonly user: string;
   /** false takes it back */
   readonly verified: boolean;
+}
+
+/** RoomDevicesParams is what RoomDevices takes. */
+export interface RoomDevicesParams {
+  readonly user: string;
+}
+
+/** DeviceView is one device of a person. */
+export interface DeviceView {
+  readonly device: string;
+  readonly name: string;
+  readonly added: number;
+  readonly this?: boolean;
+  /** Fingerprint is what the device shows of itself in its settings, to compare by eye: 32
+   * characters in groups of four. */
+  readonly fingerprint: string;
+  /** LastSeen is when one's own device was last heard of in a room, to the hour. */
+  readonly lastSeen?: number;
 }
 
 /** RoomView is one room. */
@@ -552,19 +603,6 @@ export interface ViewParams {
   readonly upTo: number;
 }
 
-/** DeviceView is one device of a person. */
-export interface DeviceView {
-  readonly device: string;
-  readonly name: string;
-  readonly added: number;
-  readonly this?: boolean;
-  /** Fingerprint is what the device shows of itself in its settings, to compare by eye: 32
-   * characters in groups of four. */
-  readonly fingerprint: string;
-  /** LastSeen is when one's own device was last heard of in a room, to the hour. */
-  readonly lastSeen?: number;
-}
-
 /** ApproveParams is what Approve takes. */
 export interface ApproveParams {
   /** as the new device shows it */
@@ -641,6 +679,9 @@ export interface PasskeySecret {
   /** of the PRF extension, base64url of 32 bytes */
   readonly secret: string;
 }
+
+/** Reach says whether a device has its server. */
+export type Reach = "online" | "connecting" | "offline";
 
 /** Trust is what this person knows of another's identity. */
 export type Trust = "unverified" | "verified" | "changed";
@@ -723,15 +764,6 @@ export interface GoneEvent {
   readonly id: string;
 }
 
-/** ConnectionView is how this device stands to its server. */
-export interface ConnectionView {
-  readonly state: Reach;
-  /** messages that wait to be sent */
-  readonly queued: number;
-  /** entries that the server has and this device has not taken in */
-  readonly behind: number;
-}
-
 /** TypingEvent says that somebody writes in a room, until a time unless another event or their
  * message comes first. */
 export interface TypingEvent {
@@ -748,6 +780,3 @@ export interface LinkEvent {
 
 /** Happening is what a notice is about. */
 export type Happening = "started" | "added" | "removed" | "left" | "joined" | "device" | "named" | "timer" | "key-change" | "other";
-
-/** Reach says whether a device has its server. */
-export type Reach = "online" | "connecting" | "offline";

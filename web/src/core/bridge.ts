@@ -1,16 +1,6 @@
 // The one place that says where the types of the door come from.
 export type * from "./bridge.gen";
-import type { DeviceView, ErrorCode, Event, Methods as Made } from "./bridge.gen";
-
-/** Every call of the core, and those that screens ask already: a core that has them not says unknown_method. */
-export interface Methods extends Made {
-  /** Tells a room that this person writes, at most every four seconds. */
-  typing: { params: { readonly room: string }; result: Record<never, never> };
-  /** Compares what a camera read off another's screen. */
-  checkSafety: { params: { readonly user: string; readonly scanned: string }; result: { readonly same: boolean } };
-  /** Lists another person's devices. */
-  roomDevices: { params: { readonly user: string }; result: readonly DeviceView[] };
-}
+import type { ErrorCode, Event, Methods } from "./bridge.gen";
 
 export type Params<M extends keyof Methods> = Methods[M]["params"];
 export type Result<M extends keyof Methods> = Methods[M]["result"];

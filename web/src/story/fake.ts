@@ -172,6 +172,7 @@ export class FakeDoor implements Door {
 
   readonly #handlers: Handlers = {
     state: () => this.#host,
+    connection: () => ({ state: this.#online, queued: 0, behind: 0 }),
     invite: ({ code }) => {
       const valid = /sconce1|#/.test(code) && !/bad/.test(code);
       return { server: "https://chat.skerry.example", network: "f7yqk2m4nzt6", valid };

@@ -1,7 +1,7 @@
 // The tab that leads: it owns the worker with the core, and passes lines between
 // the core and every tab, its own among them.
 
-import type { ErrorCode, Event, Methods, Settings } from "../core/bridge";
+import type { ErrorCode, Event } from "../core/bridge";
 import { CoreError } from "../core/bridge";
 import { LineDoor, type Ears } from "../core/line";
 import { ourScript } from "../core/trusted";
@@ -114,9 +114,7 @@ export class Leader {
     try {
       const { token } = await door.call("handover", {});
       if (door === this.#door && this.#open) this.#setToken(token);
-      // Later changes come as events.
-      const settings = "settings" as keyof Methods;
-      this.#idle.after(((await door.call(settings, {})) as Settings).idleLock);
+      this.#idle.after((await door.call("settings", {})).idleLock); // later ones come as events
     } catch {
       return; // it was locked meanwhile
     }
