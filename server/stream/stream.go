@@ -108,6 +108,7 @@ func New(c Config) *Service {
 	s := &Service{
 		Config: c, connects: duty.NewOriginLimiter(c.Clock, 3000, 10*time.Minute), ctx: ctx, stop: stop,
 		streams: make(map[*conn]struct{}), devices: make(map[api.DeviceID][]*conn),
+		stirred: tidyAfter, // starting takes memory, too
 	}
 	s.crew = newCrew(ctx, &s.running)
 	s.running.Go(s.pinger)
