@@ -96,7 +96,7 @@ func (s section) line(b *strings.Builder, o outcome, f figure) {
 	if promised {
 		reach, aim, verdict = number(goal.reach), number(goal.aim), goal.verdict(f.value)
 	}
-	measured := number(f.value) + " " + f.unit
+	measured := strings.TrimSpace(number(f.value) + " " + f.unit)
 	if !s.conditions {
 		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", f.name, measured, reach, verdict)
 		return
