@@ -217,6 +217,8 @@ type ExternalGroup struct {
 	GroupID     []byte
 	Epoch       uint64
 	CipherSuite CipherSuite
+
+	AuthenticatedData []byte // goes with the proposal: see [SafeAAD]
 }
 
 // NewExternalProposal makes the public message of a proposal by the sender at
@@ -241,11 +243,12 @@ func signOutside(q Proposal, group ExternalGroup, sender Sender, private Secret)
 		return nil, err
 	}
 	ac := &authenticatedContent{format: FormatPublicMessage, content: &framedContent{
-		groupID:     bytes.Clone(group.GroupID),
-		epoch:       group.Epoch,
-		sender:      sender,
-		contentType: ContentProposal,
-		proposal:    q,
+		groupID:           bytes.Clone(group.GroupID),
+		epoch:             group.Epoch,
+		sender:            sender,
+		authenticatedData: bytes.Clone(group.AuthenticatedData),
+		contentType:       ContentProposal,
+		proposal:          q,
 	}}
 	if err := ac.sign(s, slices.Clone(private), nil); err != nil {
 		return nil, err
