@@ -26,6 +26,7 @@ var drives = map[string]func(h *browser.Host) error{
 	"transport": driveTransport,
 	"burn":      driveBurn,
 	"keep":      driveKeep,
+	"memory":    driveMemory,
 }
 
 // vault opens the vault that the drives share, and makes it when there is none.
@@ -210,4 +211,23 @@ func burn(h *browser.Host, opts client.VaultOptions) error {
 	}
 	fmt.Println("burned")
 	select {}
+}
+
+// driveMemory keeps something where the browser has no files.
+func driveMemory(h *browser.Host) error {
+	v, err := vault(h)
+	if err != nil {
+		return err
+	}
+	if n, err := number(v); n != 0 || err != nil || h.Persistent() {
+		return fmt.Errorf("a new store in memory holds %d, %w; persistent: %v", n, err, h.Persistent())
+	}
+	value := binary.BigEndian.AppendUint64(nil, 1)
+	err = v.Apply([]client.Put{{Key: []byte("kept"), Value: value}, {Key: []byte("erasable"), Value: value, Erasable: true}})
+	if err != nil {
+		return err
+	}
+	n, err := number(v)
+	fmt.Printf("holds %d while it lasts\n", n)
+	return errors.Join(err, v.Close())
 }
