@@ -143,7 +143,7 @@ func (f Frame) sizeCBOR() int {
 	return n
 }
 
-// appendCBOR knows answers without an error, and pushes.
+// appendCBOR knows answers without an error, and pushes of entries.
 func (f Frame) appendCBOR(b []byte) (_ []byte, ok bool) {
 	switch {
 	case f.Name != "" || f.Error != nil:

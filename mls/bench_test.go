@@ -129,7 +129,7 @@ func BenchmarkPrimitives(b *testing.B) {
 			b.Fatal(err)
 		}
 		context, message := make([]byte, 180), [][]byte{make([]byte, 400)}
-		secret := s.randomSecret()
+		secret, to := s.randomSecret(), s.sealer(context)
 		signature, err := key(nil, message)
 		if err != nil {
 			b.Fatal(err)
@@ -139,7 +139,8 @@ func BenchmarkPrimitives(b *testing.B) {
 			f    func() bool
 		}{
 			{"check-key", func() bool { return s.checkPublicKey(public) == nil }},
-			{"seal", func() bool { _, err := s.encryptWithLabel(public, context, secret); return err == nil }},
+			{"seal", func() bool { _, err := to.seal(public, secret); return err == nil }},
+			{"seal-std", func() bool { _, err := s.hpkeSeal(context, public, secret); return err == nil }},
 			{"sign", func() bool { _, err := key(nil, message); return err == nil }},
 			{"verify", func() bool { return s.sig.verify(verifyKey, message, signature) }},
 		} {

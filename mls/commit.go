@@ -213,7 +213,7 @@ func (m *commitMaker) makePath() (err error) {
 		return err
 	}
 	if m.rotates {
-		if err := m.tree.checkUnique(map[LeafIndex]bool{own: true}); err != nil {
+		if err := m.tree.checkChanged(); err != nil {
 			return err
 		}
 	}
@@ -288,14 +288,14 @@ func (m *commitMaker) welcome(st *StagedCommit) (*welcome, error) {
 	if w.encryptedGroupInfo, err = s.seal(nil, key, nonce, nil, marshal(gi)); err != nil {
 		return nil, err
 	}
-	context := encryptContext("Welcome", w.encryptedGroupInfo)
+	to := s.sealer(encryptContext("Welcome", w.encryptedGroupInfo))
 	return w, inParallel(len(m.joiners), func(i int) (err error) {
-		w.secrets[i], err = m.sealSecrets(m.joiners[i], context)
+		w.secrets[i], err = m.sealSecrets(m.joiners[i], to)
 		return err
 	})
 }
 
-func (m *commitMaker) sealSecrets(j joiner, context []byte) (encryptedGroupSecrets, error) {
+func (m *commitMaker) sealSecrets(j joiner, to *sealer) (encryptedGroupSecrets, error) {
 	s := m.from.s
 	secrets := groupSecrets{joiner: m.joiner, psks: m.psks}
 	if m.path != nil {
@@ -305,6 +305,6 @@ func (m *commitMaker) sealSecrets(j joiner, context []byte) (encryptedGroupSecre
 	}
 	plaintext := Secret(secrets.appendTo(nil))
 	defer plaintext.erase()
-	ct, err := s.encryptWithLabel(j.kp.InitKey, context, plaintext)
+	ct, err := to.seal(j.kp.InitKey, plaintext)
 	return encryptedGroupSecrets{newMember: s.refHash("MLS 1.0 KeyPackage Reference", marshal(j.kp)), secrets: ct}, err
 }

@@ -77,7 +77,7 @@ func (w *welcome) open(s *suite, kp *KeyPackage, secrets *KeyPackageSecrets) (*g
 	}
 	i := slices.IndexFunc(w.secrets, func(e encryptedGroupSecrets) bool { return bytes.Equal(e.newMember, ref) })
 	if i < 0 {
-		return nil, errors.New("mls: the welcome is for other key packages")
+		return nil, invalid("12.4.3.1", "welcome is for other key packages")
 	}
 	plaintext, err := s.decryptWithLabel(secrets.Init, "Welcome", w.encryptedGroupInfo, w.secrets[i].secrets)
 	if err != nil {

@@ -1,6 +1,7 @@
 package mls
 
 import (
+	"crypto"
 	"crypto/ecdh"
 	"crypto/hpke"
 	"crypto/mlkem"
@@ -24,18 +25,28 @@ type kem struct {
 	// would say yes to some that one cannot seal to, or takes much longer to
 	// read a key than it takes to tell. Nil asks the KEM.
 	valid func(public []byte) bool
+
+	// encapsulate is what the KEM itself does for its package alone.
+	encapsulate encapsulation
 }
 
+const (
+	size768  = mlkem.EncapsulationKeySize768
+	size1024 = mlkem.EncapsulationKeySize1024
+)
+
 var (
-	kemX25519         = kem{hpke.DHKEM(ecdh.X25519()), validX25519}
-	kemP256           = kem{hpke.DHKEM(ecdh.P256()), nil}
-	kemP384           = kem{hpke.DHKEM(ecdh.P384()), nil}
-	kemP521           = kem{hpke.DHKEM(ecdh.P521()), nil}
-	kemMLKEM768       = kem{hpke.MLKEM768(), validMLKEM(mlkem.EncapsulationKeySize768, nothing)}
-	kemMLKEM1024      = kem{hpke.MLKEM1024(), validMLKEM(mlkem.EncapsulationKeySize1024, nothing)}
-	kemMLKEM768X25519 = kem{hpke.MLKEM768X25519(), validMLKEM(mlkem.EncapsulationKeySize768, validX25519)}
-	kemMLKEM768P256   = kem{hpke.MLKEM768P256(), validMLKEM(mlkem.EncapsulationKeySize768, validOn(ecdh.P256()))}
-	kemMLKEM1024P384  = kem{hpke.MLKEM1024P384(), validMLKEM(mlkem.EncapsulationKeySize1024, validOn(ecdh.P384()))}
+	kemX25519 = kem{hpke.DHKEM(ecdh.X25519()), validX25519, dhEncap(ecdh.X25519(), crypto.SHA256)}
+	kemP256   = kem{hpke.DHKEM(ecdh.P256()), nil, dhEncap(ecdh.P256(), crypto.SHA256)}
+	kemP384   = kem{hpke.DHKEM(ecdh.P384()), nil, dhEncap(ecdh.P384(), crypto.SHA384)}
+	kemP521   = kem{hpke.DHKEM(ecdh.P521()), nil, dhEncap(ecdh.P521(), crypto.SHA512)}
+
+	kemMLKEM768  = kem{hpke.MLKEM768(), validMLKEM(size768, nothing), mlkem768Encap}
+	kemMLKEM1024 = kem{hpke.MLKEM1024(), validMLKEM(size1024, nothing), mlkem1024Encap}
+
+	kemMLKEM768X25519 = kem{hpke.MLKEM768X25519(), validMLKEM(size768, validX25519), hybridEncap(size768, mlkem768Encap, ecdh.X25519(), xWingLabel)}
+	kemMLKEM768P256   = kem{hpke.MLKEM768P256(), validMLKEM(size768, validOn(ecdh.P256())), hybridEncap(size768, mlkem768Encap, ecdh.P256(), "MLKEM768-P256")}
+	kemMLKEM1024P384  = kem{hpke.MLKEM1024P384(), validMLKEM(size1024, validOn(ecdh.P384())), hybridEncap(size1024, mlkem1024Encap, ecdh.P384(), "MLKEM1024-P384")}
 )
 
 func (s *suite) parsePublicKey(b []byte) (hpke.PublicKey, error) {
@@ -69,18 +80,17 @@ func (s *suite) checkPublicKey(b []byte) error {
 // who seals.
 func validMLKEM(size int, rest func([]byte) bool) func([]byte) bool {
 	const seed = 32
-	const modulus = 3329
+	const largest = 3328 // of a coefficient
 	return func(b []byte) bool {
 		if len(b) < size {
 			return false
 		}
-		for c := b[:size-seed]; len(c) > 0; c = c[3:] { // two coefficients in three octets
-			x, y := uint16(c[0])|uint16(c[1]&0xf)<<8, uint16(c[1]>>4)|uint16(c[2])<<4
-			if x >= modulus || y >= modulus {
-				return false
-			}
+		var over uint32                                  // has its first bit set once a difference was negative
+		for c := b[:size-seed]; len(c) >= 3; c = c[3:] { // two coefficients in three octets
+			v := uint32(c[0]) | uint32(c[1])<<8 | uint32(c[2])<<16
+			over |= (largest - v&0xfff) | (largest - v>>12)
 		}
-		return rest(b[size:])
+		return over>>31 == 0 && rest(b[size:])
 	}
 }
 
@@ -127,27 +137,10 @@ func validX25519(b []byte) bool {
 	return !slices.Contains(lowOrder, u)
 }
 
-// encryptWithLabel seals in an [encryptContext], which who seals to many makes
-// once.
-func (s *suite) encryptWithLabel(public []byte, context, plaintext []byte) (ct hpkeCiphertext, err error) {
-	wiping(func() { ct, err = s.hpkeSeal(public, context, plaintext) })
-	return ct, err
-}
-
-func (s *suite) hpkeSeal(public []byte, context, plaintext []byte) (hpkeCiphertext, error) {
-	pub, err := s.parsePublicKey(public)
-	if err != nil {
-		return hpkeCiphertext{}, err
-	}
-	enc, sender, err := hpke.NewSender(pub, s.kdf, s.aead, context)
-	if err != nil {
-		return hpkeCiphertext{}, fmt.Errorf("encapsulating: %w", err)
-	}
-	ct, err := sender.Seal(nil, plaintext)
-	if err != nil {
-		return hpkeCiphertext{}, fmt.Errorf("sealing: %w", err)
-	}
-	return hpkeCiphertext{kemOutput: enc, ciphertext: ct}, nil
+// encryptWithLabel seals in an [encryptContext]. Who seals to many makes a
+// [sealer].
+func (s *suite) encryptWithLabel(public []byte, context, plaintext []byte) (hpkeCiphertext, error) {
+	return s.sealer(context).seal(public, plaintext)
 }
 
 func (s *suite) decryptWithLabel(private Secret, label string, context []byte, ct hpkeCiphertext) (plaintext Secret, err error) {

@@ -1,6 +1,7 @@
 package mls
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -172,4 +173,37 @@ func TestAliasIsASuiteOfItsOwnOnTheWire(t *testing.T) {
 	if err := RegisterAlias(84, 0xFFFF); err == nil {
 		t.Error("an alias of nothing is registered")
 	}
+}
+
+// TestWhatIsSealedHereOpensWithTheStandardLibrary holds the two HPKEs against
+// each other: opening is always the standard library's.
+func TestWhatIsSealedHereOpensWithTheStandardLibrary(t *testing.T) {
+	eachSuite(t, func(t *testing.T, s *suite) {
+		private, public, err := s.generateKeyPair()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, size := range []int{0, 32, 1000} {
+			context, text := make([]byte, size), bytes.Repeat([]byte{7}, size)
+			to := s.sealer(encryptContext("label", context))
+			for name, seal := range map[string]func() (hpkeCiphertext, error){
+				"here":                 func() (hpkeCiphertext, error) { return to.seal(public, text) },
+				"the standard library": func() (hpkeCiphertext, error) { return s.hpkeSeal(to.info, public, text) },
+			} {
+				ct, err := seal()
+				if err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				got, err := s.decryptWithLabel(private, "label", context, ct)
+				if err != nil || !bytes.Equal(got, text) {
+					t.Errorf("sealed by %s, opened to %x, error %v", name, []byte(got), err)
+				}
+			}
+		}
+		for _, spoiled := range [][]byte{nil, public[:len(public)-1], append(bytes.Clone(public), 0)} {
+			if _, err := s.encryptWithLabel(spoiled, nil, nil); err == nil {
+				t.Errorf("sealed to a key of %d octets", len(spoiled))
+			}
+		}
+	})
 }

@@ -250,9 +250,9 @@ func (p *newPath) encryptPath(s *suite, ctx []byte, exclude map[LeafIndex]bool) 
 			seals = append(seals, pathSeal{key: p.tree.encryptionKey(n), secret: p.pathSecrets[i], out: &out.nodes[i].secrets[j]})
 		}
 	}
-	context := encryptContext("UpdatePathNode", ctx)
+	to := s.sealer(encryptContext("UpdatePathNode", ctx))
 	err := inParallel(len(seals), func(i int) (err error) {
-		*seals[i].out, err = s.encryptWithLabel(seals[i].key, context, seals[i].secret)
+		*seals[i].out, err = to.seal(seals[i].key, seals[i].secret)
 		return err
 	})
 	if err != nil {

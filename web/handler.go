@@ -148,8 +148,8 @@ func newFile(name string, content []byte) *file {
 // Compress compresses with Brotli; 11 is the best level, and slow.
 func Compress(b []byte, level int) []byte {
 	var out bytes.Buffer
-	w := brotli.NewWriterLevel(&out, level)
-	_, _ = w.Write(b) // a bytes.Buffer takes everything
+	w := brotli.NewWriterOptions(&out, brotli.WriterOptions{Quality: level, LGWin: 24}) // the widest that every browser takes
+	_, _ = w.Write(b)                                                                   // a bytes.Buffer takes everything
 	_ = w.Close()
 	return out.Bytes()
 }

@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { compileMessage } from "@lingui/message-utils/compileMessage";
 import { defineConfig, type Plugin } from "vite";
+
+import { integrity } from "./plugin/integrity";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -60,13 +62,20 @@ function emoji(): Plugin {
   };
 }
 
+/** Puts the made-up world in the place of the core: the page with stories is never part of the product. */
+function stories(): Plugin {
+  return {
+    name: "sconce-stories",
+    transformIndexHtml: { order: "pre", handler: (page) => page.replace("/src/main.tsx", "/src/story/main.ts") },
+  };
+}
+
 /**
- * Writes integrity into index.html, and tells the service worker which files
- * make the shell. Its name for them is the hash of them all, so that a new
- * build is a new worker.
+ * Tells the service worker which files make the shell. Its name for them is the
+ * hash of them all, so that a new build is a new worker.
  */
 function shell(): Plugin {
-  const hash = (kind: string, data: string | Uint8Array, as: "base64" | "hex") => createHash(kind).update(data).digest(as);
+  const hash = (data: string | Uint8Array) => createHash("sha256").update(data).digest("hex");
   return {
     name: "sconce-shell",
     enforce: "post",
@@ -74,30 +83,27 @@ function shell(): Plugin {
       order: "post",
       handler(_, bundle) {
         const content = (f: (typeof bundle)[string]) => (f.type === "chunk" ? f.code : f.source);
-        const page = bundle["index.html"];
-        if (page?.type === "asset") {
-          page.source = String(page.source).replace(/<(script|link)([^>]*?)(src|href)="\/(assets\/[^"]+)"([^>]*)>/g, (all, tag, a, at, name, b) => {
-            const file = bundle[name as string];
-            if (!file || !/\.(js|css)$/.test(name as string)) return all as string;
-            return `<${tag}${a}${at}="/${name}" integrity="sha384-${hash("sha384", content(file), "base64")}"${b}>`;
-          });
-        }
         const files = Object.keys(bundle).filter((f) => f !== "sw.js" && !f.endsWith(".map") && !f.startsWith("emoji/")).sort();
-        const all = hash("sha256", files.map((f) => `${f} ${hash("sha256", content(bundle[f]!), "hex")}\n`).join(""), "hex");
+        // Vite copies these as they are.
+        const copied = readdirSync(here("public")).sort();
+        const all = hash(copied.map((f) => hash(readFileSync(here(`public/${f}`)))).join() + files.map((f) => `${f} ${hash(content(bundle[f]!))}\n`).join(""));
         const worker = bundle["sw.js"];
-        if (worker?.type === "chunk") {
-          worker.code = worker.code
-            .replace('"__SHELL_NAME__"', JSON.stringify(`sconce-${all.slice(0, 16)}`))
-            .replace('"__SHELL_FILES__"', files.filter((f) => f !== "index.html").map((f) => JSON.stringify(`/${f}`)).join(","));
-        }
+        if (worker?.type !== "chunk") throw new Error("the build has no service worker");
+        // The minifier picks the quotes.
+        const put = (mark: string, text: string) => {
+          const quoted = new RegExp(`["'\`]${mark}["'\`]`);
+          if (!quoted.test(worker.code)) throw new Error(`the service worker has no ${mark}`);
+          worker.code = worker.code.replace(quoted, () => text);
+        };
+        put("__SHELL_NAME__", JSON.stringify(`sconce-${all.slice(0, 16)}`));
+        put("__SHELL_FILES__", [...files.filter((f) => f !== "index.html"), ...copied].map((f) => JSON.stringify(`/${f}`)).join(","));
       },
     },
   };
 }
 
 export default defineConfig(({ mode }) => ({
-  plugins: [react(), catalogue(), emoji(), shell()],
-  define: { __STORIES__: JSON.stringify(mode === "story") },
+  plugins: [react(), integrity(), catalogue(), emoji(), shell(), ...(mode === "story" ? [stories()] : [])],
   build: {
     outDir: mode === "story" ? "dist-story" : "dist",
     target: "es2024",
@@ -111,6 +117,6 @@ export default defineConfig(({ mode }) => ({
       },
     },
   },
-  worker: { format: "es" },
-  test: { include: ["src/**/*.test.ts"], environment: "node" },
+  worker: { format: "es", plugins: () => [integrity()] },
+  test: { include: ["src/**/*.test.ts"], environment: "node", testTimeout: 20_000 },
 }));

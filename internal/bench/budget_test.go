@@ -19,8 +19,8 @@ type budget struct {
 }
 
 var (
-	pairsBudget = budget{cpu: 16, calls: 8.5}
-	crowdBudget = budget{cpu: 1.8, calls: 1.6}
+	pairsBudget = budget{cpu: 6, calls: 2.4}
+	crowdBudget = budget{cpu: 0.8, calls: 1.2}
 )
 
 // settled starts a server that is built from this tree, with people in it.

@@ -6,6 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -31,7 +34,8 @@ type exchange struct {
 	failed  atomic.Pointer[api.Error] // the first Append that was refused
 
 	before, after load
-	calls         [2]int64 // reads and writes of the server, before and after
+	cpu           time.Duration // the server's, until what was acknowledged is erased from its tape
+	calls         int64         // its reads and writes until then
 }
 
 // newExchange writes the letters, before any clock runs.
@@ -96,15 +100,72 @@ func (x *exchange) open(onAnswer func(talk int)) error {
 	for _, s := range slices.Concat(x.senders, x.others) {
 		s.start()
 	}
-	return x.look(&x.before, 0)
+	return x.begin()
 }
 
-func (x *exchange) look(l *load, n int) (err error) {
-	if x.calls[n], err = ioCalls(x.w.server.pid); err != nil {
+// begin looks at the clocks.
+func (x *exchange) begin() (err error) {
+	if x.calls, err = ioCalls(x.w.server.pid); err != nil {
 		return err
 	}
-	*l, err = measureLoad(x.w.server.pid)
+	x.before, err = measureLoad(x.w.server.pid)
 	return err
+}
+
+// end looks again. What the server still has to do for what it has answered is
+// counted to what it spent, but not to the time that anybody waited.
+func (x *exchange) end(ctx context.Context) (err error) {
+	if x.after, err = measureLoad(x.w.server.pid); err != nil {
+		return err
+	}
+	if err := x.awaitErased(ctx); err != nil {
+		return err
+	}
+	used, err := processTime(x.w.server.pid)
+	if err != nil {
+		return err
+	}
+	calls, err := ioCalls(x.w.server.pid)
+	x.cpu, x.calls = used-x.before.server, calls-x.calls
+	return err
+}
+
+// awaitErased waits until nothing is on the server's tape. Its files begin with
+// zeros then.
+func (x *exchange) awaitErased(ctx context.Context) error {
+	files, err := filepath.Glob(x.w.file("sconce.db-tape?"))
+	if err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(stalled); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		left := 0
+		for _, file := range files {
+			some, err := beginsWithData(file)
+			if err != nil {
+				return err
+			}
+			if some {
+				left++
+			}
+		}
+		if left == 0 || ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return errors.New("the server's tape is not erased")
+}
+
+func beginsWithData(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	var first [1]byte
+	if _, err := f.Read(first[:]); err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	return first[0] != 0, nil
 }
 
 // closedLoop sends as fast as answers come.
@@ -186,7 +247,7 @@ func (x *exchange) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	return x.look(&x.after, 1)
+	return x.end(ctx)
 }
 
 // stalled is after how long without any progress a run gives up, and counts what

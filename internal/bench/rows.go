@@ -44,8 +44,8 @@ func (x *exchange) push(ctx context.Context, name string) (*sample, error) {
 		return nil, err
 	}
 	out.add(name, "delivered/s", x.deliveries()/x.took().Seconds())
-	out.add("CPU, "+name, "s/100,000", (x.after.server-x.before.server).Seconds()/x.deliveries()*100_000)
-	out.add("reads and writes, "+name, "calls each", float64(x.calls[1]-x.calls[0])/x.deliveries())
+	out.add("CPU, "+name, "s/100,000", x.cpu.Seconds()/x.deliveries()*100_000)
+	out.add("reads and writes, "+name, "calls each", float64(x.calls)/x.deliveries())
 	x.advance()
 	return out, x.readFirst()
 }
@@ -134,7 +134,7 @@ func (w *world) off(ctx context.Context, s size) (*sample, error) {
 		return nil, err
 	}
 	stored.add("stored for who is off", "stored/s", float64(len(x.talks)*x.each)/x.took().Seconds())
-	storing := (x.after.server - x.before.server).Seconds() / float64(len(x.talks)*x.each) * 100_000
+	storing := x.cpu.Seconds() / float64(len(x.talks)*x.each) * 100_000
 	if err := x.drain(ctx); err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (w *world) off(ctx context.Context, s size) (*sample, error) {
 	}
 	stored.add("drained after", "delivered/s", x.deliveries()/x.took().Seconds())
 	stored.add("CPU, storing", "s/100,000", storing)
-	stored.add("CPU, draining", "s/100,000", (x.after.server-x.before.server).Seconds()/x.deliveries()*100_000)
+	stored.add("CPU, draining", "s/100,000", x.cpu.Seconds()/x.deliveries()*100_000)
 	stored.lost += drained.lost
 	stored.duplicated += drained.duplicated
 	stored.driver = max(stored.driver, drained.driver)
@@ -165,7 +165,7 @@ func (x *exchange) drain(ctx context.Context) error {
 			x.others = append(x.others, s)
 		}
 	}
-	if err := x.look(&x.before, 0); err != nil {
+	if err := x.begin(); err != nil {
 		return err
 	}
 	for _, s := range x.others {

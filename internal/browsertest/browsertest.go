@@ -196,9 +196,10 @@ func (b *Browser) handler(o Options) http.Handler {
 		b.joined <- conn
 		<-b.exited
 	})
-	mux.Handle("GET /", Page(o.Page))
+	mux.Handle("/", Page(o.Page))
 	if o.Handler != nil {
 		mux.Handle("/v1/", o.Handler)
+		mux.Handle("/remote", o.Handler)
 	}
 	return mux
 }

@@ -313,3 +313,37 @@ func found(t *testing.T, db *sqldb.DB, canary string) bool {
 	}
 	return false
 }
+
+// A statement that somebody forgot to end, on a connection that is back in the
+// pool, would keep deleted rows in the write-ahead log for ever.
+func TestForgottenReaderDoesNotHoldUpTheCheckpoint(t *testing.T) {
+	db := sqldbtest.SQLite(t)
+	for _, text := range []string{"CREATE TABLE t (v BYTEA)", "INSERT INTO t VALUES (X'01')"} {
+		if _, err := db.Write.ExecContext(t.Context(), text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn, err := db.Read.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if _, err := conn.ExecContext(t.Context(), "BEGIN"); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.QueryRowContext(t.Context(), "SELECT count(*) FROM t").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Close(); err != nil { // back into the pool
+		t.Fatal(err)
+	}
+	if _, err := db.Write.ExecContext(t.Context(), "DELETE FROM t"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Checkpoint(t.Context()); err == nil {
+		t.Fatal("nothing was in its way: the test shows nothing")
+	}
+	if err := db.Checkpoint(t.Context()); err != nil {
+		t.Errorf("the next checkpoint: %v", err)
+	}
+}

@@ -144,6 +144,10 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	if busy != 0 {
+		// It may be one that nobody reads with any more, whose statement was not
+		// ended: nothing but its end lets go. The others are opened anew.
+		db.Read.SetMaxIdleConns(0)
+		db.Read.SetMaxIdleConns(readers)
 		return errors.New("checkpoint: a reader holds on to an old version")
 	}
 	return nil

@@ -1,6 +1,3 @@
-/** True in the build that shows the screens with made-up people; never in the product. */
-declare const __STORIES__: boolean;
-
 declare module "virtual:catalogue/*" {
   export const messages: Record<string, string>;
 }

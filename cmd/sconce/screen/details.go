@@ -68,6 +68,15 @@ func (d *details) press(m *model, k tea.KeyPressMsg) []wish {
 			return []wish{tell(bridge.Leave, bridge.RoomParams{Room: d.room}, nil)}
 		})
 		q.back, m.over = d, q
+	case "p":
+		pinned := !c.Pinned
+		return []wish{tell(bridge.Preferences, bridge.PreferencesParams{Room: d.room, Preferences: client.Preferences{Pinned: &pinned}}, nil)}
+	case "m":
+		quieter := map[client.Notify]client.Notify{client.NotifyAll: client.NotifyMentions, client.NotifyMentions: client.NotifyNone}[c.Notify]
+		if quieter == "" {
+			quieter = client.NotifyAll
+		}
+		return []wish{tell(bridge.Preferences, bridge.PreferencesParams{Room: d.room, Preferences: client.Preferences{Notify: &quieter}}, nil)}
 	case "D":
 		if c.Alarm != "" {
 			return []wish{tell(bridge.Dismiss, bridge.RoomParams{Room: d.room}, nil)}
@@ -165,6 +174,9 @@ func (d *details) draw(m *model, width, height int) (string, []string, string) {
 		stay = "stays until deleted"
 	}
 	lines = append(lines, m.theme.dim.Render("What is said here ")+stay)
+	if word := map[client.Notify]string{client.NotifyMentions: "only what names you", client.NotifyNone: "nothing"}[c.Notify]; word != "" {
+		lines = append(lines, m.theme.dim.Render("You want to be told of ")+word)
+	}
 	if c.Unchecked > 0 {
 		lines = append(lines, m.theme.dim.Render(plain.Count(c.Unchecked, "device is", "devices are")+" not checked yet"))
 	}
@@ -187,9 +199,9 @@ func (d *details) draw(m *model, width, height int) (string, []string, string) {
 		}
 		lines = append(lines, m.theme.line(m.ruler, plain.Name(p.Name), about, width, i == d.at))
 	}
-	keys := "v numbers · w write · t timers · l leave"
+	keys := "v numbers · t timers · p pin · m mute · l leave"
 	if c.Kind != "direct" {
-		keys = "v numbers · w write · a add · x take out · n name · t timers · l leave"
+		keys = "v numbers · w write · x take out · a add · n name · t timers · p pin · m mute · l leave"
 	}
 	if c.Alarm != "" {
 		keys += " · D dismiss alarm"

@@ -145,8 +145,23 @@ func timerWord(expire, burn int) string {
 	return strings.Join(parts, ", ")
 }
 
-// whole shows all of a message, and what is to be known of it.
-func whole(m *model, said client.MessageView) overlay {
+// readWhole shows all of a message, what is to be known of it, and what it said
+// before.
+func (m *model) readWhole(said client.MessageView) []wish {
+	r := whole(m, said)
+	m.over = r
+	if !said.Edited || said.Deleted {
+		return nil
+	}
+	return []wish{ask(bridge.History, bridge.MessageOfParams{Room: said.Room, Message: said.ID}, func(m *model, all []client.EarlierView) []wish {
+		for _, e := range all {
+			r.text += "\n\nBefore, at " + clock(m, e.Time).Format("15:04") + ":\n" + e.Text
+		}
+		return nil
+	})}
+}
+
+func whole(m *model, said client.MessageView) *reading {
 	at := clock(m, said.Time).Format("Monday, 2 January 2006, 15:04:05")
 	about := []string{plain.Name(said.Name) + ", " + at}
 	for _, w := range said.Warnings {
@@ -158,6 +173,12 @@ func whole(m *model, said client.MessageView) overlay {
 	if c := m.room(said.Room); c != nil {
 		for _, r := range said.Reactions {
 			about = append(about, r.Emoji+"  "+strings.Join(names(c.RoomView, r.By), ", "))
+		}
+		if r := said.Receipts; r != nil && len(r.Read) > 0 {
+			about = append(about, "read by "+strings.Join(names(c.RoomView, r.Read), ", "))
+		}
+		if r := said.Receipts; r != nil && len(r.Delivered) > len(r.Read) {
+			about = append(about, "there for "+strings.Join(names(c.RoomView, r.Delivered), ", "))
 		}
 	}
 	return &reading{title: "Message", key: keyOf(said), text: spoken(said) + "\n\n" + strings.Join(about, "\n")}
@@ -182,6 +203,7 @@ func help() overlay {
 const helpText = `
 Anywhere
   Ctrl-K            go to a conversation by its name
+  Ctrl-F            find messages
   Ctrl-N            new conversation, with one person or several
   Ctrl-O            this room: people, timers, safety numbers
   Ctrl-T            how long the next message stays
@@ -204,10 +226,12 @@ On a chosen message
   +                 react
   Enter             all of it, and who reacted
   y                 copy its text
+  s  x              send again, or drop, what was not sent
   Esc               back to writing
 
 Marks
-  …  waits to be sent        ✓  sent         !  something is wrong
+  …  waits to be sent     ✓  sent     ✓✓  on their devices     ✓✓ read
+  !  something is wrong   ★  pinned   @3  somebody names you
   ◷  how long until it is gone, here and everywhere
 
 What you see counts as read, and begins to burn, only while this terminal is in

@@ -2,6 +2,7 @@ package screen
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,7 +110,7 @@ func (m *model) sidePane(l layout) []string {
 		lines = append(lines, m.entry(m.rooms[i], l.side)...)
 	}
 	if len(m.rooms) == 0 {
-		lines = append(lines, r.fit(" "+t.dim.Render("Nobody yet. Ctrl-N begins"), l.side), r.fit(" "+t.dim.Render("a conversation."), l.side))
+		lines = append(lines, r.fit(" "+t.dim.Render("Nobody here yet."), l.side), r.fit(" "+t.dim.Render("Ctrl-N begins."), l.side))
 	}
 	for len(lines) < l.body {
 		lines = append(lines, strings.Repeat(" ", l.side))
@@ -121,9 +122,12 @@ func (m *model) sidePane(l layout) []string {
 func (m *model) entry(c conversation, width int) []string {
 	r, t := m.ruler, m.theme
 	name := plain.Name(c.Name)
+	if c.Pinned {
+		name = "★ " + name
+	}
 	when := ""
-	if c.newest.Time > 0 {
-		when = m.shortWhen(clock(m, c.newest.Time))
+	if c.Activity > 0 {
+		when = m.shortWhen(clock(m, c.Activity))
 	}
 	if c.Expire > 0 || c.Burn > 0 {
 		when = "◷ " + when
@@ -132,6 +136,10 @@ func (m *model) entry(c conversation, width int) []string {
 	switch {
 	case trouble(c.RoomView) != "" && !c.Left:
 		badge = t.bad.Render("!")
+	case c.Mentions > 0:
+		badge = t.badge.Render(fmt.Sprintf(" @%s ", atMost(c.Unread, 99)))
+	case c.Unread > 0 && c.Notify == client.NotifyNone:
+		badge = t.dim.Render(fmt.Sprintf(" %s ", atMost(c.Unread, 99)))
 	case c.Unread > 0:
 		badge = t.badge.Render(fmt.Sprintf(" %s ", atMost(c.Unread, 99)))
 	}
@@ -161,27 +169,40 @@ func atMost(n, most int) string {
 // preview is what the list shows of what was said last. What burns after
 // reading is not shown before it is read.
 func (m *model) preview(c conversation) string {
-	said := c.newest
-	switch {
+	draft := c.unsent.text
+	if c.Room != m.open && draft == "" {
+		draft = c.Draft
+	}
+	switch said := c.LastMessage; {
 	case c.Left:
 		return "you left"
-	case strings.TrimSpace(c.unsent.text) != "":
-		return "not sent: " + plain.Line(c.unsent.text)
-	case said.Time == 0 || over(said, m.now):
+	case len(m.writing(c)) > 0:
+		return "writing …"
+	case c.Room != m.open && strings.TrimSpace(draft) != "":
+		return "not sent: " + plain.Line(draft)
+	case said == nil || over(*said, m.now):
 		return ""
-	case said.Burn > 0 && said.Expires == 0 && !said.Mine:
+	case unread(*said):
 		return "burns after reading"
-	}
-	text := plain.Line(clip(spoken(said)))
-	switch {
-	case aside(said):
-		return text
+	case aside(*said):
+		return plain.Line(said.Text)
 	case said.Mine:
-		return "You: " + text
+		return "You: " + plain.Line(spoken(*said))
 	case c.Kind != "direct":
-		return plain.Name(said.Name) + ": " + text
+		return plain.Name(said.Name) + ": " + plain.Line(spoken(*said))
+	default:
+		return plain.Line(spoken(*said))
 	}
-	return text
+}
+
+// writing names who writes in a room at the moment.
+func (m *model) writing(c conversation) (all []string) {
+	for _, p := range c.Members {
+		if until := c.typing[p.User]; int64(until) > m.now.UnixMilli() || slices.Contains(c.Typing, p.User) && until == 0 {
+			all = append(all, plain.Name(p.Name))
+		}
+	}
+	return all
 }
 
 // shortWhen names a time in at most six columns.
@@ -204,11 +225,7 @@ func (m *model) mainPane(l layout) (lines []string, cursor *tea.Cursor) {
 	lines = append(lines, m.alarmLines()...)
 	lines = append(lines, m.seen(l.main)...)
 	lines = append(lines, m.composerHead()...)
-	rule := t.faint.Render(strings.Repeat("─", l.main))
-	if below := m.below(); below > 0 {
-		rule = t.accent.Render(r.rule(fmt.Sprintf("↓ %s below: Ctrl-End", plain.Count(below, "line", "lines")), l.main))
-	}
-	lines = append(lines, rule)
+	lines = append(lines, m.composerRule(l.main))
 	area := strings.Split(m.compose.area.View(), "\n")
 	if m.compose.empty() {
 		area[0] = t.dim.Render(m.hint())
@@ -234,6 +251,23 @@ func (m *model) mainPane(l layout) (lines []string, cursor *tea.Cursor) {
 		lines = append(lines, strings.Repeat(" ", l.main))
 	}
 	return lines[:l.body], cursor
+}
+
+// composerRule is the line above where one writes: it says what is below the
+// screen, or who writes.
+func (m *model) composerRule(width int) string {
+	r, t := m.ruler, m.theme
+	if below := m.below(); below > 0 {
+		return t.accent.Render(r.rule(fmt.Sprintf("↓ %s below: Ctrl-End", plain.Count(below, "line", "lines")), width))
+	}
+	label := ""
+	if c := m.room(m.open); c != nil {
+		if who := m.writing(*c); len(who) > 0 {
+			label = " " + r.cut(strings.Join(who, ", "), width/2) + " writes … "
+		}
+	}
+	const before = 5
+	return t.faint.Render(strings.Repeat("─", before)) + t.dim.Render(label) + t.faint.Render(strings.Repeat("─", max(0, width-before-r.width(label))))
 }
 
 func (m *model) hint() string {
@@ -367,7 +401,7 @@ func (m *model) composerHead() (lines []string) {
 		add("edit", "your message; Esc gives up")
 	}
 	if c.replyTo != nil {
-		add("↳", m.brief(*c.replyTo))
+		add("↳", m.brief(c.replyTo.Sender, c.replyTo.Name, c.replyTo.Text))
 	}
 	if stay := timerWord(c.expire, c.burn); stay != "" {
 		add("◷", "this message "+stay)
@@ -378,14 +412,17 @@ func (m *model) composerHead() (lines []string) {
 func (m *model) statusBar() string {
 	r, t := m.ruler, m.theme
 	state := t.dim.Render("◌ connecting")
-	if m.online != nil {
+	switch m.connection.State {
+	case client.ReachOnline:
 		state = t.good.Render("●") + " online"
-		if !*m.online {
-			state = t.bad.Render("○ offline")
+		if m.connection.Behind > 0 {
+			state += t.dim.Render(fmt.Sprintf(" · %d to come", m.connection.Behind))
 		}
+	case client.ReachOffline:
+		state = t.bad.Render("○ offline")
 	}
-	if n := len(m.queued); n > 0 && (m.online == nil || !*m.online) {
-		state += t.accent.Render(" · " + plain.Count(n, "waits", "wait"))
+	if n := m.waiting(); n > 0 && m.connection.State != client.ReachOnline {
+		state += t.accent.Render(" · " + plain.Count(n, "message waits", "messages wait"))
 	}
 	if m.me.Removed {
 		state = t.bad.Render("this device was removed")
@@ -398,10 +435,13 @@ func (m *model) statusBar() string {
 		}
 		return r.fit(left+"  "+style.Render(m.note.text), m.width)
 	}
-	keys := "Ctrl-K go to · Ctrl-N new · Ctrl-O room · F1 keys "
+	keys := "Ctrl-K go to · Ctrl-F find · Ctrl-O room · F1 keys "
 	switch {
 	case m.over == nil && m.timeline.chosen != "":
 		keys = "↑↓ · r reply · e edit · d delete · + react · Esc "
+		if said := m.timeline.message(m.timeline.chosen); said != nil && said.State == client.Failed {
+			keys = "↑↓ · s send again · x drop it · Esc "
+		}
 	case m.open != "" && m.focused && m.over == nil && !m.attentive():
 		keys = "away: press a key to read on "
 	}
@@ -409,6 +449,14 @@ func (m *model) statusBar() string {
 		keys = "F1 keys "
 	}
 	return r.ends(left, t.dim.Render(keys), m.width)
+}
+
+// waiting is how many messages are not sent yet.
+func (m *model) waiting() (n int) {
+	for _, c := range m.rooms {
+		n += c.Queued
+	}
+	return max(n, m.connection.Queued)
 }
 
 // drawOver puts the box over the picture.

@@ -2,6 +2,7 @@ package screen
 
 import (
 	"strings"
+	"time"
 
 	"charm.land/bubbles/v2/key"
 	"charm.land/bubbles/v2/textarea"
@@ -48,10 +49,10 @@ func (m *model) pressAnywhere(k tea.KeyPressMsg) (wishes []wish, done bool) {
 		m.chooseTimer()
 	case "f1":
 		m.over = help()
-	case "ctrl+q":
+	case "ctrl+f":
+		m.over = &finder{}
+	case "ctrl+q", "ctrl+c":
 		m.left = true
-	case "ctrl+c":
-		m.leaveSoftly()
 	case "ctrl+l":
 		m.left, m.ended = true, ErrLocked
 	case "alt+up", "ctrl+shift+tab":
@@ -72,18 +73,6 @@ func (m *model) pressAnywhere(k tea.KeyPressMsg) (wishes []wish, done bool) {
 		return nil, false
 	}
 	return nil, true
-}
-
-// leaveSoftly leaves, but asks where a text would be lost.
-func (m *model) leaveSoftly() {
-	if m.compose.empty() {
-		m.left = true
-		return
-	}
-	m.over = confirm("Leave? What you have written and not sent is lost.", "leave", func(m *model) []wish {
-		m.left = true
-		return nil
-	})
 }
 
 func (m *model) scroll(by int) []wish {
@@ -130,8 +119,28 @@ func (m *model) pressComposer(k tea.KeyPressMsg) []wish {
 			return nil
 		}
 	}
+	before := m.compose.area.Value()
 	m.compose.area, _ = m.compose.area.Update(k)
+	if m.compose.area.Value() != before {
+		return m.tellWriting()
+	}
 	return nil
+}
+
+// writingPause is how long others take one to be writing without being told
+// again; the core refuses to say it more often.
+const writingPause = 4 * time.Second
+
+// tellWriting lets the room know that one writes, where the person wants that.
+func (m *model) tellWriting() []wish {
+	c := m.room(m.open)
+	if c == nil || c.Left || !m.settings.Typing || m.compose.empty() || m.compose.editing != nil || m.now.Sub(m.compose.told) < writingPause {
+		return nil
+	}
+	m.compose.told = m.now
+	w := ask(bridge.Typing, bridge.RoomParams{Room: m.open}, nil)
+	w.quiet = true
+	return []wish{w}
 }
 
 // giveUp drops what the next message would answer, replace, or how long it
@@ -202,13 +211,13 @@ func (m *model) sendIt(room, text string) []wish {
 	if u.replyTo != nil {
 		p.ReplyTo = u.replyTo.ID
 	}
-	w := tell(bridge.Send, p, func(m *model, said client.MessageView) []wish { return m.takeMessage(said) })
+	w := tell(bridge.Send, p, func(m *model, said client.MessageView) []wish { m.takeMessage(said); return nil })
 	w.instead = func(m *model) { // what was typed is not lost
 		if m.open == room && m.compose.empty() {
 			m.compose.take(u)
 		}
 	}
-	return []wish{w}
+	return append([]wish{w}, m.keepDraft()...)
 }
 
 func (m *model) submitEdit(text string) []wish {
@@ -295,12 +304,17 @@ func (m *model) act(said client.MessageView, key string) []wish {
 	real := said.ID != "" && !said.Deleted && said.State != client.Failed
 	switch {
 	case key == "enter":
-		m.over = whole(m, said)
+		return m.readWhole(said)
+	case key == "s" && said.State == client.Failed:
+		return []wish{tell(bridge.Retry, bridge.MessageOfParams{Room: said.Room, Message: said.ID}, nil)}
+	case key == "x" && (said.State == client.Failed || said.State == client.Queued):
+		return []wish{tell(bridge.Discard, bridge.MessageOfParams{Room: said.Room, Message: said.ID}, nil)}
 	case key == "y" && said.Text != "":
 		m.copied = said.Text
 		m.say("Copied, if the terminal lets programs copy.")
 	case key == "r" && real:
-		m.compose.replyTo, m.compose.editing = &said, nil
+		m.compose.replyTo = &answered{client.QuoteView{ID: said.ID, Sender: said.Sender, Name: said.Name, Text: clip(spoken(said))}, said.Expires}
+		m.compose.editing = nil
 		m.timeline.chosen = ""
 	case key == "e" && editable(said):
 		m.edit(said)

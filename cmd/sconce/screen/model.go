@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"charm.land/bubbles/v2/textarea"
@@ -28,10 +29,10 @@ type model struct {
 	focused bool      // the terminal is in front, as far as it tells
 	touched time.Time // when a key was last pressed
 
-	me     client.Me
-	online *bool // nil: not known yet
-	rooms  []conversation
-	queued map[string]bool // messages that wait to be sent
+	me         client.Me
+	settings   client.Settings
+	connection client.ConnectionView // State "": not known yet
+	rooms      []conversation        // as the list shows them
 
 	open     string // the room on the screen; "" none
 	timeline timeline
@@ -44,19 +45,30 @@ type model struct {
 	ended  error  // why else the screen ends
 }
 
-// conversation is a room with the newest thing said in it.
+// conversation is a room, and what stands in its composer.
 type conversation struct {
 	client.RoomView
-	newest client.MessageView // Time 0: nothing
 	unsent unsent
+	typing map[string]int // until when somebody writes, by user id
 }
 
 // unsent is what stands in a room's composer while another room is shown.
 type unsent struct {
 	text         string
-	replyTo      *client.MessageView
+	replyTo      *answered
 	editing      *client.MessageView
 	expire, burn int
+}
+
+// answered is the message that the next one answers.
+type answered struct {
+	client.QuoteView
+	expires int // as in MessageView; 0 also where only the core knows
+}
+
+// over reports whether it is gone; of none it is not.
+func (a *answered) over(now time.Time) bool {
+	return a != nil && a.expires > 0 && int64(a.expires) <= now.UnixMilli()
 }
 
 // note is a line at the bottom: what just happened, or went wrong.
@@ -69,7 +81,7 @@ type note struct {
 func newModel(now time.Time, lock time.Duration) *model {
 	m := &model{
 		now: now, touched: now, lock: lock, focused: true, dark: true, profile: colorprofile.TrueColor,
-		ruler: ruler{ansi.WcWidth}, queued: map[string]bool{},
+		ruler: ruler{ansi.WcWidth},
 	}
 	m.theme = newTheme(m.profile, m.dark)
 	m.compose = newComposer()
@@ -80,107 +92,58 @@ func newModel(now time.Time, lock time.Duration) *model {
 func (m *model) begin() []wish {
 	return []wish{
 		ask(bridge.Me, bridge.None{}, func(m *model, me client.Me) []wish { m.me = me; return nil }),
-		m.readRooms(),
+		ask(bridge.Settings, bridge.None{}, func(m *model, s client.Settings) []wish { m.settings = s; return nil }),
+		ask(bridge.Rooms, bridge.None{}, (*model).takeRooms),
+		m.probe(),
 	}
 }
 
-func (m *model) readRooms() wish {
-	return ask(bridge.Rooms, bridge.None{}, (*model).takeRooms)
+// probe finds out whether the server is there, where nobody has said so yet: a
+// client that another process runs tells only of changes.
+func (m *model) probe() wish {
+	found := func(m *model, r client.Reach) {
+		if m.connection.State == "" {
+			m.connection.State = r
+		}
+	}
+	w := ask(bridge.Sync, bridge.None{}, func(m *model, _ bridge.None) []wish { found(m, client.ReachOnline); return nil })
+	w.instead = func(m *model) { found(m, client.ReachOffline) }
+	w.quiet = true
+	return w
 }
 
-// takeRooms takes the list of rooms, and wishes for what each preview shows.
-func (m *model) takeRooms(all []client.RoomView) (wishes []wish) {
+// takeRooms takes the list of rooms, and opens the newest when none is open.
+func (m *model) takeRooms(all []client.RoomView) []wish {
 	m.rooms = slices.DeleteFunc(m.rooms, func(c conversation) bool {
 		return !slices.ContainsFunc(all, func(r client.RoomView) bool { return r.Room == c.Room })
 	})
 	for _, r := range all {
 		m.takeRoom(r)
-		wishes = append(wishes, m.readNewest(r.Room))
 	}
-	switch {
-	case m.open != "" && m.room(m.open) == nil:
-		m.open = ""
-	case m.open != "":
-		wishes = append(wishes, m.readOpen())
+	if m.open != "" && m.room(m.open) != nil {
+		return []wish{m.readOpen()}
 	}
-	return wishes
-}
-
-func (m *model) takeRoom(r client.RoomView) {
-	if c := m.room(r.Room); c != nil {
-		c.RoomView = r
-		return
-	}
-	m.rooms = append(m.rooms, conversation{RoomView: r})
-	m.sort()
-}
-
-// newestPage is enough to find one message that says something.
-const newestPage = 10
-
-// readNewest wishes for what the list shows of a room.
-func (m *model) readNewest(room string) wish {
-	return ask(bridge.Messages, bridge.MessagesParams{Room: room, Limit: newestPage}, func(m *model, all []client.MessageView) []wish {
-		c := m.room(room)
-		if c == nil {
-			return nil
-		}
-		c.newest = client.MessageView{}
-		for _, said := range all {
-			m.count(said)
-			c.note(said)
-		}
-		m.sort()
-		return m.first()
-	})
-}
-
-// first opens the newest conversation, once there is something to choose from.
-func (m *model) first() []wish {
-	if m.open != "" || m.over != nil || slices.ContainsFunc(m.rooms, func(c conversation) bool { return c.newest.Time == 0 && c.Last > 0 }) {
-		return nil
-	}
-	for _, c := range m.rooms {
-		if !c.Left {
-			return m.show(c.Room)
-		}
+	m.open = ""
+	if len(m.rooms) > 0 && !m.rooms[0].Left {
+		return m.show(m.rooms[0].Room)
 	}
 	return nil
 }
 
-// note remembers the newest message for the list: what a person said, and while
-// nobody has, what the room says of itself.
-func (c *conversation) note(said client.MessageView) {
-	spoken := func(v client.MessageView) bool { return v.Kind != "notice" && v.Kind != "gap" && v.Time != 0 }
-	switch {
-	case spoken(c.newest) && !spoken(said):
-		return
-	case c.newest.Time == 0, said.ID == c.newest.ID, spoken(said) && !spoken(c.newest), place(said) >= place(c.newest):
-		c.newest = said
+func (m *model) takeRoom(r client.RoomView) {
+	c := m.room(r.Room)
+	if c == nil {
+		m.rooms = append(m.rooms, conversation{typing: map[string]int{}})
+		c = &m.rooms[len(m.rooms)-1]
 	}
+	c.RoomView = r
+	m.sort()
 }
-
-// place orders messages: those in the log by their place there, then those that
-// wait.
-func place(m client.MessageView) int {
-	if m.Seq == 0 {
-		return 1 << 50
-	}
-	return m.Seq
-}
-
-// activity is what the list is ordered by.
-func (c conversation) activity() int { return c.newest.Time }
 
 func (m *model) sort() {
+	last := func(yes bool) int { return map[bool]int{true: 1}[yes] }
 	slices.SortStableFunc(m.rooms, func(a, b conversation) int {
-		if a.Left != b.Left { // what one left goes to the end
-			if a.Left {
-				return 1
-			}
-			return -1
-		}
-		return cmp.Compare(b.activity(), a.activity())
+		return cmp.Or(last(a.Left)-last(b.Left), last(!a.Pinned)-last(!b.Pinned), cmp.Compare(b.Activity, a.Activity))
 	})
 }
 
@@ -193,20 +156,50 @@ func (m *model) room(id string) *conversation {
 	return &m.rooms[i]
 }
 
-// show opens a room.
+// show opens a room, and wishes for what was said in it.
 func (m *model) show(room string) []wish {
 	if m.open == room {
 		return nil
 	}
+	return append(m.turnTo(room), m.readOpen())
+}
+
+// turnTo makes a room the one on the screen.
+func (m *model) turnTo(room string) (wishes []wish) {
 	if c := m.room(m.open); c != nil {
+		wishes = m.keepDraft()
 		c.unsent = m.compose.put()
 	}
-	m.open, m.timeline = room, timeline{}
+	m.open, m.timeline, m.compose.told = room, timeline{}, time.Time{}
 	if c := m.room(room); c != nil {
+		if c.unsent.text == "" && c.Draft != "" { // from the last time
+			c.unsent = unsent{text: c.Draft}
+			if c.DraftReply != nil {
+				c.unsent.replyTo = &answered{QuoteView: *c.DraftReply}
+			}
+		}
 		m.compose.take(c.unsent)
-		m.timeline.unread = c.Unread
+		m.compose.kept = c.Draft
+		m.timeline.firstUnread, m.timeline.unread = c.FirstUnread, c.Unread
 	}
-	return []wish{m.readOpen()}
+	return wishes
+}
+
+// keepDraft wishes that what stands in the composer outlives the screen.
+func (m *model) keepDraft() []wish {
+	text := m.compose.area.Value()
+	if m.compose.editing != nil || strings.TrimSpace(text) == "" {
+		text = "" // what is there is no message of its own
+	}
+	if m.open == "" || text == m.compose.kept {
+		return nil
+	}
+	m.compose.kept = text
+	p := bridge.DraftParams{Room: m.open, Text: text}
+	if m.compose.replyTo != nil && text != "" {
+		p.ReplyTo = m.compose.replyTo.ID
+	}
+	return []wish{tell(bridge.Draft, p, nil)}
 }
 
 const (
@@ -223,9 +216,6 @@ func (m *model) readOpen() wish {
 		}
 		first := !m.timeline.loaded
 		m.timeline.take(all, limit)
-		for _, said := range all {
-			m.count(said)
-		}
 		if first && m.height > 0 {
 			m.timeline.openAt(m.rows(), m.timelineHeight())
 		}
@@ -247,15 +237,6 @@ func (m *model) readOlder() []wish {
 		}
 		return nil
 	})}
-}
-
-// count keeps the number of messages that wait.
-func (m *model) count(said client.MessageView) {
-	if said.State == client.Queued {
-		m.queued[said.ID] = true
-	} else {
-		delete(m.queued, said.ID)
-	}
 }
 
 // attentive reports whether somebody is there to see what comes: only then does
@@ -285,7 +266,9 @@ func (m *model) warn(text string) {
 // composer is where one writes.
 type composer struct {
 	area         textarea.Model
-	replyTo      *client.MessageView
+	kept         string    // what the core keeps of it
+	told         time.Time // when the room was told that one writes
+	replyTo      *answered
 	editing      *client.MessageView
 	expire, burn int // of the next message, in seconds; 0: as the room says
 }

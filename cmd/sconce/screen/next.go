@@ -18,13 +18,33 @@ func (m *model) next(now time.Time, happened tea.Msg) []wish {
 	for _, key := range m.timeline.sweep(now) {
 		m.forget(key)
 	}
+	for i := range m.rooms { // of messages that are not on the timeline
+		if to := m.rooms[i].unsent.replyTo; to.over(now) {
+			m.forget(to.ID)
+		}
+	}
 	if !m.note.until.After(now) {
 		m.note = note{}
 	}
-	if m.lock > 0 && now.Sub(m.touched) >= m.lock && !m.left {
+	if lock := m.lockAfter(); lock > 0 && now.Sub(m.touched) >= lock && !m.left {
 		m.left, m.ended = true, ErrLocked
 	}
+	if _, ok := happened.(second); ok && now.Sub(m.touched) >= draftPause {
+		wishes = append(wishes, m.keepDraft()...)
+	}
 	return append(wishes, m.view()...)
+}
+
+// draftPause is how long nothing is typed before what stands there is kept.
+const draftPause = 2 * time.Second
+
+// lockAfter is how long nobody may touch a key: as this screen was told, or as
+// the person has set for all.
+func (m *model) lockAfter() time.Duration {
+	if m.lock > 0 {
+		return m.lock
+	}
+	return time.Duration(m.settings.IdleLock) * time.Second
 }
 
 func (m *model) take(happened tea.Msg) []wish {
@@ -69,18 +89,35 @@ func (m *model) resize(width, height int) {
 func (m *model) takeEvent(e client.Event) (wishes []wish) {
 	if e.Room != nil {
 		m.takeRoom(*e.Room)
+		if m.open == "" && m.over == nil {
+			wishes = append(wishes, m.show(e.Room.Room)...)
+		}
 	}
 	if e.Message != nil {
-		wishes = append(wishes, m.takeMessage(*e.Message)...)
+		m.takeMessage(*e.Message)
 	}
 	if e.Gone != nil {
-		wishes = append(wishes, m.takeGone(*e.Gone)...)
+		m.takeGone(*e.Gone)
 	}
 	if e.Me != nil {
 		m.me = *e.Me
 	}
+	if e.Settings != nil {
+		m.settings = *e.Settings
+	}
 	if e.Online != nil {
-		m.online = e.Online
+		m.connection.State = client.ReachOffline
+		if *e.Online {
+			m.connection.State = client.ReachOnline
+		}
+	}
+	if e.Connection != nil {
+		m.connection = *e.Connection
+	}
+	if e.Typing != nil {
+		if c := m.room(e.Typing.Room); c != nil {
+			c.typing[e.Typing.User] = e.Typing.Until
+		}
 	}
 	if e.Problem != "" {
 		m.warn(e.Problem)
@@ -91,67 +128,59 @@ func (m *model) takeEvent(e client.Event) (wishes []wish) {
 	return wishes
 }
 
-func (m *model) takeMessage(said client.MessageView) (wishes []wish) {
-	m.count(said)
-	if said.Room == m.open && m.timeline.loaded {
-		t := &m.timeline
-		// Where the room begins on this screen, an older one that changed is none
-		// of it yet.
-		known := t.index(keyOf(said)) >= 0
-		if known || t.whole || said.Seq == 0 || len(t.all) == 0 || said.Seq > t.all[0].Seq {
-			t.put(said)
-		}
-		if !known && !said.Mine && !aside(said) && t.fresh == "" && !m.attentive() {
-			t.fresh = keyOf(said)
-		}
+func (m *model) takeMessage(said client.MessageView) {
+	if c := m.room(said.Room); c != nil {
+		delete(c.typing, said.Sender)
 	}
-	c := m.room(said.Room)
-	if c == nil {
-		return []wish{ask(bridge.Room, bridge.RoomParams{Room: said.Room}, func(m *model, r client.RoomView) []wish {
-			m.takeRoom(r)
-			return []wish{m.readNewest(r.Room)}
-		})}
+	t := &m.timeline
+	if said.Room != m.open || !t.loaded {
+		return
 	}
-	c.note(said)
-	m.sort()
-	return nil
+	// Where the room begins on this screen, an older one that changed is none of
+	// it yet.
+	known := t.index(keyOf(said)) >= 0
+	if known || t.whole || said.Seq == 0 || len(t.all) == 0 || said.Seq > t.all[0].Seq {
+		t.put(said)
+	}
+	if !known && !said.Mine && !aside(said) && t.fresh == "" && !m.attentive() {
+		t.fresh = keyOf(said)
+	}
 }
 
-func (m *model) takeGone(gone client.GoneEvent) []wish {
-	delete(m.queued, gone.ID)
+func (m *model) takeGone(gone client.GoneEvent) {
 	if gone.Room == m.open {
 		m.timeline.drop(gone.ID)
 	}
 	m.forget(gone.ID)
-	if c := m.room(gone.Room); c != nil && c.newest.ID == gone.ID {
-		c.newest = client.MessageView{}
-		return []wish{m.readNewest(gone.Room)}
-	}
-	return nil
 }
 
 // forget drops what a message left elsewhere on the screen than on the timeline.
 func (m *model) forget(id string) {
-	drop := func(about **client.MessageView) bool {
-		mine := *about != nil && (*about).ID == id
-		if mine {
-			*about = nil
-		}
-		return mine
+	if c := &m.compose; c.replyTo != nil && c.replyTo.ID == id {
+		c.replyTo = nil
 	}
-	drop(&m.compose.replyTo)
-	if drop(&m.compose.editing) {
-		m.compose.take(unsent{}) // its text is the message's
+	if c := &m.compose; c.editing != nil && c.editing.ID == id {
+		c.take(unsent{}) // its text is the message's
 	}
 	for i := range m.rooms {
+		if last := m.rooms[i].LastMessage; last != nil && last.ID == id {
+			m.rooms[i].LastMessage = nil // the room's own event tells what is the last one now
+		}
 		u := &m.rooms[i].unsent
-		drop(&u.replyTo)
-		if drop(&u.editing) {
+		if u.replyTo != nil && u.replyTo.ID == id {
+			u.replyTo = nil
+		}
+		if u.editing != nil && u.editing.ID == id {
 			*u = unsent{}
 		}
 	}
-	if over, ok := m.over.(*reading); ok && over.key == id {
-		m.over = nil
+	switch over := m.over.(type) {
+	case *reading:
+		if over.key == id {
+			m.over = nil
+		}
+	case *finder:
+		over.forget(id)
 	}
 }
 

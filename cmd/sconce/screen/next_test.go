@@ -22,10 +22,12 @@ import (
 func quiet() *core {
 	c := aTeam()
 	for i := range c.rooms {
-		c.rooms[i].Unread = 0
+		c.rooms[i].Unread, c.rooms[i].FirstUnread = 0, 0
 	}
 	c.messages["team"] = c.messages["team"][:5]
-	c.messages["bob-direct"][0].Time = ms(noon.AddDate(0, 0, -1))
+	last := &c.messages["team"][4]
+	c.rooms[1].LastMessage, c.rooms[1].Activity = last, last.Time
+	c.rooms[0].Activity = ms(noon.AddDate(0, 0, -1))
 	return c
 }
 
@@ -33,6 +35,9 @@ func (s *show) comes(room string, seq int, text string) client.MessageView {
 	s.t.Helper()
 	m := client.MessageView{ID: fmt.Sprintf("c0%02d", seq), Room: room, Seq: seq, Sender: "bob", Name: "Bob", Time: ms(s.at), State: client.Received, Kind: "text", Text: text}
 	s.event(client.Event{Message: &m})
+	r := s.core.rooms[slices.IndexFunc(s.core.rooms, func(r client.RoomView) bool { return r.Room == room })]
+	r.LastMessage, r.Activity = &m, m.Time
+	s.event(client.Event{Room: &r})
 	return m
 }
 
@@ -44,7 +49,7 @@ func TestWhatIsTypedIsSent(t *testing.T) {
 	s.types("you?")
 	s.keys("enter")
 	s.wants(`send {"room":"team","text":"hello\nyou?"}`)
-	s.shows("You: hello you?", "…")
+	s.shows("hello", "you?", "…")
 	s.keys("enter")
 	s.wants()
 }
@@ -176,7 +181,7 @@ func TestUnreadBelowTheScreenStaysUnread(t *testing.T) {
 	for i := range 60 {
 		c.messages["team"] = append(c.messages["team"], client.MessageView{ID: fmt.Sprintf("f%02d", i), Room: "team", Seq: 10 + i, Sender: "bob", Name: "Bob", Time: ms(noon), State: client.Received, Kind: "text", Text: fmt.Sprintf("line %d.", i)})
 	}
-	c.rooms[1].Unread = 60
+	c.rooms[1].Unread, c.rooms[1].FirstUnread = 60, 10
 	s := aShow(t, c, 80, 24)
 	s.shows("new ──", "line 0.")
 	s.hides("       line 59.")
@@ -193,15 +198,16 @@ func TestWhatBurnsIsGoneEverywhereAtOnce(t *testing.T) {
 	for name, goes := range map[string]func(*show, client.MessageView){
 		"by its clock": func(s *show, m client.MessageView) { s.after(10 * time.Second) },
 		"as the core says": func(s *show, m client.MessageView) {
-			s.core.messages["team"] = quiet().messages["team"]
 			s.event(client.Event{Gone: &client.GoneEvent{Room: m.Room, ID: m.ID}})
 		},
 	} {
-		for _, keys := range [][]string{nil, {"tab", "r"}, {"tab", "enter"}, {"tab", "r", "alt+down"}, {"ctrl+k"}} {
+		for _, keys := range [][]string{nil, {"tab", "up", "r"}, {"tab", "up", "enter"}, {"tab", "up", "r", "alt+down"}, {"ctrl+k"}} {
 			s := aShow(t, quiet(), 80, 24)
 			m := s.comes("team", 9, "the canary")
 			m.Expires = ms(noon.Add(10 * time.Second))
-			s.event(client.Event{Message: &m})
+			r := s.core.rooms[1]
+			r.LastMessage, r.Activity = &m, m.Time
+			s.event(client.Event{Message: &m, Room: &r})
 			s.event(client.Event{Message: &client.MessageView{ID: "q1", Room: "team", Seq: 10, Sender: "carol", Name: "Carol", Time: ms(s.at), State: client.Received, Kind: "reply", ReplyTo: m.ID, Text: "nice"}})
 			s.keys(keys...)
 			if keys == nil {

@@ -174,18 +174,21 @@ func (b block) quote() string {
 		return ""
 	}
 	if to := b.m.timeline.message(b.said.ReplyTo); to != nil {
-		return b.m.brief(*to)
+		return b.m.brief(to.Sender, to.Name, spoken(*to))
+	}
+	if q := b.said.Quote; q != nil && !q.Gone {
+		return b.m.brief(q.Sender, q.Name, q.Text)
 	}
 	return "a message that is not here"
 }
 
 // brief says a message in one line, with who said it.
-func (m *model) brief(said client.MessageView) string {
-	who := plain.Name(said.Name)
-	if said.Mine {
+func (m *model) brief(sender, name, text string) string {
+	who := plain.Name(name)
+	if sender != "" && sender == m.me.User {
 		who = "You"
 	}
-	return who + ": " + plain.Line(clip(spoken(said)))
+	return who + ": " + plain.Line(clip(text))
 }
 
 func (b block) marks() string {
@@ -198,8 +201,10 @@ func (b block) marks() string {
 	case said.Expires > 0 && left <= lastMoments:
 		left = max(left+time.Second-1, time.Second) // what is there is not at 0
 		marks = append(marks, t.urgent.Render(" "+plain.Left(left)+" "))
-	case said.Expires > 0:
+	case said.Expires > 0 && left < time.Hour:
 		marks = append(marks, t.accent.Bold(left < time.Minute).Render("◷ "+plain.Left(left)))
+	case said.Expires > 0:
+		marks = append(marks, t.dim.Render("◷ "+plain.Left(left)))
 	case said.Burn > 0:
 		marks = append(marks, t.accent.UnsetBold().Render("◷ "+plain.Timer(said.Burn)+" after reading"))
 	}
@@ -217,6 +222,10 @@ func (b block) progress() string {
 		return t.accent.Render("…")
 	case client.Failed:
 		return t.bad.Render("not sent")
+	case client.Delivered:
+		return t.dim.Render("✓✓")
+	case client.Read:
+		return t.good.Render("✓✓ read")
 	}
 	return t.dim.Render("✓")
 }
@@ -242,9 +251,10 @@ func (b block) troubles() (all []string) {
 }
 
 // mention is how a text names a person of the network.
-var mention = regexp.MustCompile(`\[(@[^\]\n]{1,100})\]\(mimi://[^)\s]{1,300}\)`)
+var mention = regexp.MustCompile(`\[@(?:[^\[\]\\\n]|\\.){0,256}\]\(mimi://[a-z2-7]+/u/([a-z2-7]+)\)`)
 
-// spoken is what a message says, as a person reads it.
+// spoken is what a message says, as a person reads it. Of who is mentioned it
+// gives the name that the network knows, not what the sender wrote in its place.
 func spoken(m client.MessageView) string {
 	switch {
 	case m.Deleted:
@@ -252,7 +262,19 @@ func spoken(m client.MessageView) string {
 	case m.Kind == "unreadable" && m.Text == "":
 		return "This device can't read this message."
 	}
-	return mention.ReplaceAllString(strings.TrimRight(m.Text, "\n "), "$1")
+	text := strings.TrimRight(m.Text, "\n ")
+	if len(m.Mentions) == 0 {
+		return text
+	}
+	return mention.ReplaceAllStringFunc(text, func(link string) string {
+		user := mention.FindStringSubmatch(link)[1]
+		for _, who := range m.Mentions {
+			if who.User == user {
+				return "@" + plain.Name(who.Name)
+			}
+		}
+		return link
+	})
 }
 
 // clip bounds what is looked at of a message: nobody reads more of one on a

@@ -56,6 +56,7 @@ func Run(ctx context.Context, door bridge.Door, o Options) error {
 		s.listen(events, cancel, p.Send)
 	}()
 	_, err = p.Run()
+	s.part(ctx)
 	stop()
 	<-done
 	switch {
@@ -75,6 +76,15 @@ type stage struct {
 	door  bridge.Door
 	model *model
 	last  chan struct{} // closed when the newest of the wishes that keep their order is done
+}
+
+// part keeps what was written and not sent.
+func (s *stage) part(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	for _, w := range s.model.keepDraft() {
+		_, _ = w.call(ctx, s.door) // nobody is there to be told
+	}
 }
 
 // Init implements tea.Model.
@@ -176,6 +186,7 @@ type wish struct {
 	inOrder bool   // after those before it: two messages arrive as they were typed
 	call    func(context.Context, bridge.Door) (answer, error)
 	instead func(*model) // what the model does when it does not come true; may be nil
+	quiet   bool         // nobody is told when it does not
 }
 
 // answer is what the model does once a wish came true.
@@ -207,7 +218,9 @@ func (w wish) carry(ctx context.Context, d bridge.Door) answer {
 		return then
 	}
 	return func(m *model) []wish {
-		m.fail(err)
+		if !w.quiet {
+			m.fail(err)
+		}
 		if w.instead != nil {
 			w.instead(m)
 		}

@@ -33,6 +33,9 @@ type core struct {
 	rooms    []client.RoomView
 	people   []client.PersonView
 	messages map[string][]client.MessageView
+	settings client.Settings
+	offline  bool
+	found    client.SearchView
 	refuse   *bridge.Error
 	asked    []string // the calls that change something, with their params
 }
@@ -60,6 +63,16 @@ func (c *core) Call(_ context.Context, method string, params json.RawMessage) (j
 		result = c.people
 	case "safety":
 		result = client.SafetyView{User: p.User, Name: p.User, Number: "11111 22222 33333 44444 55555 66666", Trust: client.Unverified}
+	case "sync":
+		if c.offline {
+			return nil, bridge.Errorf(bridge.Offline, "the server can't be reached")
+		}
+	case "settings":
+		result = c.settings
+	case "history":
+		result = []client.EarlierView{{Text: "as it was before", Time: ms(noon)}}
+	case "search":
+		result = c.found
 	case "messages":
 		all := slices.Clone(c.messages[p.Room])
 		if p.Before > 0 {
@@ -259,9 +272,10 @@ func aTeam() *core {
 	direct[0].Burn = 30
 	return &core{
 		rooms: []client.RoomView{
-			{Room: "bob-direct", Kind: "direct", Name: "Bob", Members: []client.MemberView{alice, bob}, Last: 1, Unread: 1},
-			{Room: "team", Kind: "group", Name: "Team", Members: []client.MemberView{alice, bob, carol}, Last: 8, Unread: 2, Expire: 86400},
+			{Room: "bob-direct", Kind: "direct", Name: "Bob", Members: []client.MemberView{alice, bob}, Last: 1, Unread: 1, FirstUnread: 1, LastMessage: &direct[0], Activity: direct[0].Time},
+			{Room: "team", Kind: "group", Name: "Team", Members: []client.MemberView{alice, bob, carol}, Last: 8, Unread: 2, FirstUnread: 6, Expire: 86400, LastMessage: &team[7], Activity: team[7].Time},
 		},
+		found:    client.SearchView{Hits: []client.Hit{{Message: team[3], RoomName: "Team"}, {Message: direct[0], RoomName: "Bob"}}},
 		people:   []client.PersonView{{User: "alice", Name: "Alice", Me: true}, {User: "bob", Name: "Bob", Trust: client.Unverified}, {User: "carol", Name: "Carol", Trust: client.Verified}},
 		messages: map[string][]client.MessageView{"team": team, "bob-direct": direct},
 	}
@@ -274,11 +288,10 @@ func TestPicturesStayAsTheyWereLookedAt(t *testing.T) {
 		for name, keys := range map[string][]string{
 			"chat": nil, "switcher": {"ctrl+k"}, "new": {"ctrl+n"}, "details": {"ctrl+o"}, "safety": {"ctrl+o", "v"}, "timers": {"ctrl+t"}, "help": {"f1"},
 			"chosen": {"tab", "up"}, "reply": {"tab", "up", "r"}, "scrolled": {"pgup"}, "edit": {"tab", "up", "up", "up", "up", "e"}, "delete": {"tab", "up", "up", "up", "up", "d"},
-			"message": {"tab", "up", "enter"}, "quit": {"h", "ctrl+c"},
+			"message": {"tab", "up", "enter"}, "find": {"ctrl+f", "c", "enter"},
 		} {
 			s := aShow(t, aTeam(), size.width, size.height)
-			online := true
-			s.event(client.Event{Online: &online})
+			s.event(client.Event{Connection: &client.ConnectionView{State: client.ReachOnline}})
 			s.keys(keys...)
 			s.golden(name)
 		}

@@ -17,7 +17,8 @@ type theme struct {
 
 // newTheme makes the theme for a terminal of so many colours. Where there are
 // only the sixteen that the person has set, those are used: mixing one's own
-// into them is how text becomes unreadable.
+// into them is how text becomes unreadable. The others are of the 256 that most
+// terminals have, so that they look the same on all.
 func newTheme(p colorprofile.Profile, dark bool) theme {
 	pick := func(basic color.Color, light, night string) lipgloss.Style {
 		c := basic
@@ -28,26 +29,26 @@ func newTheme(p colorprofile.Profile, dark bool) theme {
 	}
 	grey := color.Color(lipgloss.BrightBlack)
 	t := theme{
-		accent: pick(lipgloss.Yellow, "#8F5300", "#E8AE55").Bold(true),
-		dim:    pick(grey, "#666B73", "#9197A0"),
-		faint:  pick(grey, "#C3C7CD", "#454B54"),
+		accent: pick(lipgloss.Yellow, "#875F00", "#D7AF5F").Bold(true),
+		dim:    pick(grey, "#6C6C6C", "#949494"),
+		faint:  pick(grey, "#C6C6C6", "#444444"),
 		bold:   lipgloss.NewStyle().Bold(true),
-		mine:   pick(lipgloss.Cyan, "#0B5CAD", "#82BEF0").Bold(true),
-		good:   pick(lipgloss.Green, "#1C7A36", "#7CC98D"),
-		bad:    pick(lipgloss.Red, "#B3261E", "#F4806F").Bold(true),
+		mine:   pick(lipgloss.Cyan, "#005FAF", "#87AFD7").Bold(true),
+		good:   pick(lipgloss.Green, "#008700", "#87D787"),
+		bad:    pick(lipgloss.Red, "#AF0000", "#FF8787").Bold(true),
 	}
 	t.urgent = t.bad.Reverse(true)
 	t.badge = t.accent.Reverse(true)
 	t.chosen = lipgloss.NewStyle().Reverse(true)
 	if p > colorprofile.ANSI {
-		t.chosen = lipgloss.NewStyle().Background(lipgloss.LightDark(dark)(lipgloss.Color("#E4E8EE"), lipgloss.Color("#2C323B")))
+		t.chosen = lipgloss.NewStyle().Background(lipgloss.LightDark(dark)(lipgloss.Color("#E4E4E4"), lipgloss.Color("#303030")))
 	}
 	for _, c := range []struct {
 		basic        color.Color
 		light, night string
 	}{
-		{lipgloss.Green, "#1C7A36", "#8CCB8F"}, {lipgloss.Magenta, "#8A3FA0", "#CF9BE0"}, {lipgloss.Blue, "#3556C4", "#92A8F4"},
-		{lipgloss.Red, "#A83A1B", "#F0977A"}, {lipgloss.Cyan, "#00707D", "#68C6CE"}, {lipgloss.Yellow, "#7A6200", "#D5BF62"},
+		{lipgloss.Green, "#00875F", "#87D7AF"}, {lipgloss.Magenta, "#8700AF", "#D7AFFF"}, {lipgloss.Blue, "#5F5FD7", "#AFAFFF"},
+		{lipgloss.Red, "#AF5F00", "#FFAF87"}, {lipgloss.Cyan, "#008787", "#5FD7D7"}, {lipgloss.Yellow, "#878700", "#D7D787"},
 	} {
 		t.people = append(t.people, pick(c.basic, c.light, c.night).Bold(true))
 	}

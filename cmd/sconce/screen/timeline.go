@@ -13,13 +13,13 @@ import (
 // timeline is the room on the screen: what was said, and which part of it is
 // seen.
 type timeline struct {
-	all     []client.MessageView // the oldest first; what waits to be sent last
-	loaded  bool
-	whole   bool   // there is nothing older
-	reading bool   // older ones are on their way
-	unread  int    // when the room was opened
-	fresh   string // key of the first message that is new; "" none
-	seen    int    // up to here it was told that the person has seen the room
+	all                 []client.MessageView // the oldest first; what waits to be sent last
+	loaded              bool
+	whole               bool   // there is nothing older
+	reading             bool   // older ones are on their way
+	fresh               string // key of the first message that is new; "" none
+	unread, firstUnread int    // when the room was opened
+	seen                int    // up to here it was told that the person has seen the room
 
 	bottom string // key of the message that the screen ends with; "" the newest
 	cut    int    // so many of that message's lines are below the screen
@@ -57,12 +57,11 @@ func (t *timeline) older(all []client.MessageView, limit int) {
 
 // divide finds the first message that was not read yet.
 func (t *timeline) divide() {
-	left := t.unread
-	for i := len(t.all) - 1; i >= 0 && left > 0; i-- {
-		if m := t.all[i]; !m.Mine && !m.Deleted && !aside(m) {
-			left--
-			t.fresh = keyOf(m)
-		}
+	i := slices.IndexFunc(t.all, func(m client.MessageView) bool {
+		return m.Seq >= t.firstUnread && !m.Mine && !aside(m)
+	})
+	if t.unread > 0 && t.firstUnread > 0 && i >= 0 {
+		t.fresh = keyOf(t.all[i])
 	}
 }
 
@@ -84,6 +83,15 @@ func (t *timeline) message(key string) *client.MessageView {
 		return &t.all[i]
 	}
 	return nil
+}
+
+// place orders messages: those in the log by their place there, then those that
+// wait.
+func place(m client.MessageView) int {
+	if m.Seq == 0 {
+		return 1 << 50
+	}
+	return m.Seq
 }
 
 // put takes a message that is new, or has changed.
@@ -140,6 +148,10 @@ func (t *timeline) sweep(now time.Time) (swept []string) {
 func over(m client.MessageView, now time.Time) bool {
 	return m.Expires > 0 && int64(m.Expires) <= now.UnixMilli()
 }
+
+// unread reports whether a message waits to be read to begin to burn. Until then
+// it is shown on the timeline alone, where that counts as reading.
+func unread(m client.MessageView) bool { return m.Burn > 0 && m.Expires == 0 && !m.Mine }
 
 // row is one line of the timeline on the screen.
 type row struct {

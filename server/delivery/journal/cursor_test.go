@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sconce/api"
+	"sconce/internal/sqldb"
 	"sconce/internal/sqldb/sqldbtest"
 	"sconce/server/delivery/journal"
 )
@@ -88,6 +89,33 @@ func TestAcknowledgedBytesAreGoneFromTheDisk(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The one who held a message up is taken out, and the server dies before it has
+// deleted the message: nobody will acknowledge it any more.
+func TestWhatNobodyWaitsForGoesAfterACrash(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		var f fault
+		r := start(t, db, f.at)
+		room := r.room(t, 2)
+		r.say(t, room, 0, "a")
+		r.ack(t, room, 0, 1)
+		if err := r.Expire(t.Context()); err != nil { // which flushes
+			t.Fatal(err)
+		}
+		r.change(t, room, 0, journal.Change{Drop: []api.DeviceID{device(1)}})
+		f.arm("flush")
+		r.ack(t, room, 0, 2)
+		if err := r.LetGo(); err != nil {
+			t.Fatal(err)
+		}
+		r.stop()
+		r = start(t, db, nil)
+		if _, err := r.Status(t.Context(), room); err != nil { // somebody looks at the room
+			t.Fatal(err)
+		}
+		eventually(t, "the message is gone", func() bool { return r.count(t, "SELECT count(*) FROM entry WHERE seq = 1") == 0 })
+	})
 }
 
 func TestMessagesGoWhenTheirTimeIsOver(t *testing.T) {

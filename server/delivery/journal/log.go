@@ -88,6 +88,8 @@ func (j *Journal) acquire(ctx context.Context, id api.LogID) (*Log, error) {
 		j.weigh(l)
 		if l.err != nil {
 			j.forget(l)
+		} else if l.low() > 0 {
+			j.touch(l) // perhaps an earlier process had no time to delete what all have
 		}
 		close(l.ready)
 	}
@@ -173,7 +175,6 @@ func (j *Journal) load(ctx context.Context, l *Log) error {
 	for _, r := range rows {
 		l.windows[api.DeviceID(r.Device)] = windowOf(r)
 	}
-	l.floor = l.low()
 	return nil
 }
 

@@ -1,15 +1,5 @@
 // The one place that says where the types of the door come from.
 export type * from "./bridge.gen";
-export type {
-  ConnectionView as ConnectionEvent,
-  DoorView as State,
-  EarlierView as Revision,
-  Happening as NoticeWhat,
-  Hit as SearchHit,
-  PasskeyView as PasskeySlot,
-  Phase as HostState,
-  State as MessageState,
-} from "./bridge.gen";
 import type { ErrorCode, Event, Methods } from "./bridge.gen";
 
 export type Params<M extends keyof Methods> = Methods[M]["params"];

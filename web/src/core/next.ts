@@ -1,4 +1,4 @@
-import type { ConnectionEvent, Event, LinkEvent, Me, MessageView, PersonView, RoomView, Settings, State } from "./bridge";
+import type { ConnectionView, DoorView, Event, LinkEvent, Me, MessageView, PersonView, RoomView, Settings } from "./bridge";
 
 /** A stretch of one room's messages, in the order of the log, with nothing missing between them. */
 export interface Timeline {
@@ -29,10 +29,12 @@ export interface Toast {
 
 export interface AppState {
   /** Unset until the core has said how things stand. */
-  host?: State;
+  host?: DoorView;
   me?: Me;
   loaded: boolean;
-  connection: ConnectionEvent;
+  /** Why the core can't be asked at all, in words; the page has nothing else to show then. */
+  trouble?: string;
+  connection: ConnectionView;
   rooms: Record<string, RoomView>;
   timelines: Record<string, Timeline>;
   people: readonly PersonView[];
@@ -49,7 +51,8 @@ export interface AppState {
 
 export type Action =
   | { type: "event"; event: Event; now: number }
-  | { type: "host"; host: State }
+  | { type: "host"; host: DoorView }
+  | { type: "trouble"; text: string }
   | { type: "opened"; me: Me; rooms: readonly RoomView[]; settings: Settings }
   | { type: "people"; people: readonly PersonView[] }
   | { type: "settings"; settings: Settings }
@@ -84,6 +87,8 @@ export function next(state: AppState, action: Action): AppState {
       return onEvent(state, action.event, action.now);
     case "host":
       return onHost(state, action.host);
+    case "trouble":
+      return { ...initial, trouble: action.text, toasts: state.toasts, turn: state.turn };
     case "opened":
       return {
         ...state,
@@ -117,8 +122,8 @@ export function next(state: AppState, action: Action): AppState {
   }
 }
 
-function onHost(state: AppState, host: State): AppState {
-  if (host.state === "open") return { ...state, host };
+function onHost(state: AppState, host: DoorView): AppState {
+  if (host.state === "open") return { ...state, host, trouble: undefined };
   // Locked: nothing that was readable stays in the page's memory.
   return { ...initial, host, link: state.link, toasts: state.toasts, turn: state.turn };
 }
@@ -126,6 +131,7 @@ function onHost(state: AppState, host: State): AppState {
 function onEvent(state: AppState, event: Event, now: number): AppState {
   if (event.state) state = onHost(state, event.state);
   if (event.link) state = { ...state, link: event.link };
+  if (event.settings) state = { ...state, settings: event.settings };
   if (event.me) state = { ...state, me: event.me };
   if (event.connection) state = { ...state, connection: event.connection };
   if (event.online !== undefined && !event.connection) {

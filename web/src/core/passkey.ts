@@ -1,4 +1,4 @@
-import type { PasskeySecret, PasskeySlot } from "./bridge";
+import type { PasskeySecret, PasskeyView } from "./bridge";
 
 /** Why a passkey can't open the store here; a screen puts it into words. */
 export class PasskeyError extends Error {
@@ -44,7 +44,7 @@ export async function makePasskey(name: string): Promise<PasskeySecret> {
 }
 
 /** Asks a passkey for its secret. */
-export async function usePasskey(slot: PasskeySlot): Promise<string> {
+export async function usePasskey(slot: PasskeyView): Promise<string> {
   const used = await ask(() =>
     navigator.credentials.get({
       publicKey: {

@@ -79,11 +79,18 @@ export class Session {
   }
 
   async #begin(): Promise<void> {
-    await this.#try(async () => {
+    try {
       const host = await this.door.call("state", {});
       this.dispatch({ type: "host", host });
       if (host.state === "open") await this.#load();
-    });
+    } catch (error) {
+      this.dispatch({ type: "trouble", text: this.ears.explain(error) });
+    }
+  }
+
+  /** Asks the core anew, after it could not be asked. */
+  again(): Promise<void> {
+    return this.#begin();
   }
 
   async #load(): Promise<void> {

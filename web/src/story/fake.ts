@@ -1,4 +1,4 @@
-import { CoreError, type Door, type Event, type Methods, type Notify, type Params, type Result, type Settings, type State } from "../core/bridge";
+import { CoreError, type Door, type Event, type Methods, type Notify, type DoorView, type Params, type Phase, type Result, type Settings } from "../core/bridge";
 import type * as bridge from "../core/bridge";
 
 /** A view that the fake core may still change. */
@@ -7,12 +7,12 @@ type Me = Loose<bridge.Me>;
 type DeviceView = Loose<bridge.DeviceView>;
 type MessageView = Loose<bridge.MessageView>;
 type PersonView = Loose<bridge.PersonView>;
-type Revision = Loose<bridge.Revision>;
+type Revision = Loose<bridge.EarlierView>;
 type RoomView = Loose<bridge.RoomView>;
-type SearchHit = Loose<bridge.SearchHit>;
+type SearchHit = Loose<bridge.Hit>;
 
 export interface FakeOptions {
-  state?: State["state"];
+  state?: Phase;
   passkey?: boolean;
   persistent?: boolean;
   /** How long a call takes, in milliseconds. */
@@ -51,7 +51,7 @@ export class FakeDoor implements Door {
   revisions = new Map<string, Revision[]>();
 
   #listeners = new Set<(e: Event) => void>();
-  #host: State;
+  #host: DoorView;
   #online: "online" | "offline" | "connecting";
   #timers = new Set<ReturnType<typeof setTimeout>>();
   #count = 0;
@@ -65,6 +65,7 @@ export class FakeDoor implements Door {
     this.#host = {
       state: options.state ?? "open",
       persistent: options.persistent ?? true,
+      passphrase: true,
       version: "0.2.0",
       build: "b3f0c1d29a7745e8b6c2f41d",
       kind: "browser",
@@ -126,7 +127,7 @@ export class FakeDoor implements Door {
   room(room: string, name: string, users: readonly string[], extra: Partial<RoomView> = {}): Room {
     const members = [this.me.user, ...users].map((user, i) => {
       const p = this.#person(user);
-      return { user, name: p.name, trust: p.trust, devices: p.devices ?? 0, admin: i < 1 && extra.kind !== "direct" };
+      return { user, name: p.name, trust: p.trust, devices: p.devices ?? 1, admin: i < 1 && extra.kind !== "direct" };
     });
     const made: Room = {
       room, kind: "group", name, members, last: 0, activity: 0, notify: "all",
@@ -151,6 +152,8 @@ export class FakeDoor implements Door {
     if (extra.id === "") m.name = "";
     const target = extra.replyTo && room.log.find((x) => x.id === extra.replyTo);
     if (target) m.quote = { id: target.id, sender: target.sender, name: target.name, text: (target.text ?? "").slice(0, 280) };
+    const named = [...(m.text ?? "").matchAll(/mimi:\/\/[^/]+\/u\/([^)\s]+)\)/g)].map((x) => x[1]);
+    m.mentions ??= room.members.filter((x) => named.includes(x.user)).map((x) => ({ user: x.user, name: x.name }));
     room.log.push(m);
     room.activity = Math.max(room.activity ?? 0, m.time);
     return m;
@@ -170,9 +173,10 @@ export class FakeDoor implements Door {
 
   readonly #handlers: Handlers = {
     state: () => this.#host,
+    connection: () => ({ state: this.#online, queued: 0, behind: 0 }),
     invite: ({ code }) => {
       const valid = /sconce1|#/.test(code) && !/bad/.test(code);
-      return { server: "https://chat.skerry.example", network: "f7yqk2m4nzt6", valid, ...(valid ? { name: "Skerry Harbour" } : {}) };
+      return { server: "https://chat.skerry.example", network: "f7yqk2m4nzt6", valid };
     },
     join: async ({ name, deviceName }) => {
       await this.#wait(600);
@@ -204,6 +208,7 @@ export class FakeDoor implements Door {
       this.#become("open");
       return { me: this.me };
     },
+    handover: () => ({ token: "pretended" }),
     lock: () => (this.#become("locked"), {}),
     forget: () => (this.#become("new"), {}),
     passkey: ({ add, remove }) => {
@@ -261,7 +266,7 @@ export class FakeDoor implements Door {
       const r = this.#room(room);
       for (const user of users) {
         const p = this.#person(user);
-        r.members.push({ user, name: p.name, trust: p.trust, devices: p.devices ?? 0 });
+        r.members.push({ user, name: p.name, trust: p.trust, devices: p.devices ?? 1 });
       }
       r.verified = r.members.every((m) => m.user === this.me.user || m.trust === "verified");
       this.#tellNotice(r, { what: "added", by: this.me.user, who: users }, "added");
@@ -500,7 +505,7 @@ export class FakeDoor implements Door {
     this.#tell(r);
   }
 
-  #become(state: State["state"]): void {
+  #become(state: Phase): void {
     this.#host = { ...this.#host, state };
     this.emit({ state: this.#host });
   }

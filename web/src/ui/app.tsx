@@ -9,7 +9,7 @@ import type { Session } from "../core/store";
 import { speak, Speech, useText } from "../i18n";
 import { LookContext, SessionContext, useApp, useSession } from "./context";
 import { Desk } from "./desk/desk";
-import { Removed, Unfinished, Unlock } from "./first/unlock";
+import { Removed, Trouble, Unfinished, Unlock } from "./first/unlock";
 import { Welcome } from "./first/welcome";
 import { Brand, IconButton } from "./kit";
 import { forgetTexts, tame } from "./message/text";
@@ -57,6 +57,7 @@ export function App({ session, announced }: { session: Session; announced: strin
 function Screen() {
   const t = useText();
   const host = useApp((s) => s.host?.state);
+  const trouble = useApp((s) => s.trouble);
   const removed = useApp((s) => s.me?.removed === true);
   const unread = useApp(unreadTotal);
   // While the recovery key is on the screen, nothing else takes its place.
@@ -67,8 +68,9 @@ function Screen() {
   useEffect(() => {
     if (host === "locked") forgetTexts();
   }, [host]);
+  if (trouble !== undefined) return <Trouble text={trouble} />;
   if (host === "new" || held) return <Welcome hold={hold} />;
-  if (host === "unfinished") return <Unfinished />;
+  if (host === "unfinished") return <Unfinished hold={hold} />;
   if (host === "locked") return <Unlock />;
   if (host === "open") return removed ? <Removed /> : <Desk />;
   return <div className="splash" role="status"><Brand size={52} /><span className="unseen">{t("loading")}</span></div>;

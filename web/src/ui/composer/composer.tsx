@@ -213,9 +213,10 @@ function Life({ room, burn, change }: { room: RoomView; burn: number; change: (s
   const set = burn || room.burn || 0;
   return (
     <Menu.Root>
-      <Menu.Trigger render={<button type="button" className={set ? "life life-set" : "life"} aria-label={set ? t("life.label", { time: duration(set, "long") }) : t("life.none")} title={set ? t("life.label", { time: duration(set, "long") }) : t("life.none")} />}>
+      <Menu.Trigger render={<button type="button" className={set ? "life life-set" : "life"} title={set ? t("life.label", { time: duration(set, "long") }) : t("life.none")} />}>
         <Flame size={19} aria-hidden="true" />
-        {set > 0 && <span className="figures" aria-hidden="true">{duration(set, "narrow")}</span>}
+        {set > 0 && <span className="figures">{duration(set, "narrow")}</span>}
+        <span className="unseen">{set ? t("life.label", { time: duration(set, "long") }) : t("life.none")}</span>
       </Menu.Trigger>
       <Menu.Portal>
         <Menu.Positioner className="positioner" side="top" align="end" sideOffset={10}>

@@ -59,6 +59,7 @@ export function Desk() {
 
   useEffect(() => {
     const idle = setTimeout(warmComposer, 300);
+    if (document.activeElement === document.body) frame.current?.querySelector<HTMLElement>(".list")?.focus();
     return () => clearTimeout(idle);
   }, []);
   useEffect(() => setSearch((s) => (s?.room && s.room !== room?.room ? undefined : s)), [room?.room]);
@@ -125,15 +126,15 @@ export function Desk() {
     };
   }, [open, session]);
 
-  const side = room && detailsOpen ? <Details room={room} /> : search ? (
-    <Search room={search.room} close={() => setSearch(undefined)} show={(r, id) => { if (tight) setSearch(undefined); void session.show(r, id); }} />
+  const edge = tight ? undefined : <Separator label={t("desk.details")} value={look.details} min={17} max={34} change={(details) => change({ details })} end />;
+  const side = room && detailsOpen ? <Details room={room} edge={edge} /> : search ? (
+    <Search room={search.room} edge={edge} close={() => setSearch(undefined)} show={(r, id) => { if (tight) setSearch(undefined); void session.show(r, id); }} />
   ) : undefined;
   const sizes = { "--list": `${look.list}rem`, "--details": `${look.details}rem` } as React.CSSProperties;
   return (
     <DeskContext value={desk}>
       <div ref={frame} className="desk" style={sizes} data-room={room ? "" : undefined} data-side={side ? "" : undefined}>
-        <div className="desk-list"><List /></div>
-        {!narrow && <Separator label={t("desk.list")} value={look.list} min={15} max={30} change={(list) => change({ list })} />}
+        <div className="desk-list"><List edge={!narrow && <Separator label={t("desk.list")} value={look.list} min={15} max={30} change={(list) => change({ list })} />} /></div>
         <main className="desk-room" data-landmark={room ? undefined : ""} tabIndex={-1}>
           {room ? <Room key={room.room} room={room} /> : loaded && (
             <Empty title={t(any ? "desk.pick" : "desk.first")} text={t(any ? "desk.pick.text" : "desk.first.text", { keys: keyNames("Mod+K") })}>
@@ -141,7 +142,6 @@ export function Desk() {
             </Empty>
           )}
         </main>
-        {side && !tight && <Separator label={t("desk.details")} value={look.details} min={17} max={34} change={(details) => change({ details })} end />}
         {side && <div className="desk-side">{side}</div>}
       </div>
       {over?.what === "switcher" && <Switcher close={close} />}

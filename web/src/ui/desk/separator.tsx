@@ -21,7 +21,7 @@ export function Separator({ label, value, min, max, end, change }: SeparatorProp
     change(bound(from.value + (sign * (e.clientX - from.x)) / rem));
   };
   return (
-    <div className="separator" role="separator" aria-orientation="vertical" aria-label={label} aria-valuenow={Math.round(value)} aria-valuemin={min} aria-valuemax={max} tabIndex={0}
+    <div className={end ? "separator separator-end" : "separator"} role="separator" aria-orientation="vertical" aria-label={label} aria-valuenow={Math.round(value)} aria-valuemin={min} aria-valuemax={max} tabIndex={0}
       onPointerDown={(e) => { e.currentTarget.setPointerCapture(e.pointerId); setFrom({ x: e.clientX, value }); }}
       onPointerMove={move} onPointerUp={() => setFrom(undefined)} onPointerCancel={() => setFrom(undefined)}
       onKeyDown={(e) => {

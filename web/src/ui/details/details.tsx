@@ -1,6 +1,6 @@
 import { Menu } from "@base-ui/react/menu";
 import { Ellipsis, Flame, Hourglass, LogOut, Pencil, UserPlus, X } from "lucide-react";
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import type { MemberView, Notify, RoomView } from "../../core/bridge";
 import { other } from "../../core/rows";
 import { useText } from "../../i18n";
@@ -14,7 +14,7 @@ import "./details.css";
 const manyMembers = 40;
 
 /** All about a room that is not its messages. */
-export function Details({ room }: { room: RoomView }) {
+export function Details({ room, edge }: { room: RoomView; edge?: ReactNode }) {
   const t = useText();
   const desk = useDesk();
   const session = useSession();
@@ -25,6 +25,7 @@ export function Details({ room }: { room: RoomView }) {
   const set = (change: { expire?: number; burn?: number }) => void session.wish("setRoom", { room: room.room, ...change });
   return (
     <aside className="details" aria-label={t("details.title")} data-landmark tabIndex={-1}>
+      {edge}
       <header className="details-head">
         <h2>{t("details.title")}</h2>
         <IconButton label={t("close")} onClick={() => desk.details(false)}><X size={18} /></IconButton>

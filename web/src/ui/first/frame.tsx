@@ -1,5 +1,5 @@
 import { ArrowLeft } from "lucide-react";
-import { type ReactNode } from "react";
+import { useEffect, useRef, type ReactNode } from "react";
 import { useText } from "../../i18n";
 import { Brand, IconButton } from "../kit";
 import "./first.css";
@@ -17,6 +17,11 @@ interface FrameProps {
 /** What every screen outside of the desk stands in: a lit wall where there is room for one, and the task beside it. */
 export function Frame({ title, text, step, back, dark, children }: FrameProps) {
   const t = useText();
+  const head = useRef<HTMLHeadingElement>(null);
+  // A step that takes another's place takes the focus too, unless one of its fields has.
+  useEffect(() => {
+    if (document.activeElement === document.body || document.activeElement === null) head.current?.focus();
+  }, [title]);
   return (
     <div className={dark ? "first first-dark" : "first"}>
       <div className="first-wall" aria-hidden="true">
@@ -37,7 +42,7 @@ export function Frame({ title, text, step, back, dark, children }: FrameProps) {
             </div>
           )}
           <div className="first-head">
-            <h1>{title}</h1>
+            <h1 ref={head} tabIndex={-1}>{title}</h1>
             {text && <p>{text}</p>}
           </div>
           {children}

@@ -1,6 +1,6 @@
 import { Menu } from "@base-ui/react/menu";
 import { AtSign, BellOff, Clock3, Flame, Hourglass, Keyboard, Lock, MessageSquarePlus, Monitor, Pin, Search, Settings as Gear, ShieldAlert, TriangleAlert } from "lucide-react";
-import { memo, useMemo, useState, type KeyboardEvent } from "react";
+import { memo, useMemo, useState, type KeyboardEvent, type ReactNode } from "react";
 import type { RoomView } from "../../core/bridge";
 import { other, roomList } from "../../core/rows";
 import { useText } from "../../i18n";
@@ -15,7 +15,7 @@ import "./list.css";
 type Filter = "all" | "unread";
 
 /** Every conversation, the newest first; and what belongs to the person themselves. */
-export function List() {
+export function List({ edge }: { edge?: ReactNode }) {
   const t = useText();
   const desk = useDesk();
   const session = useSession();
@@ -37,6 +37,7 @@ export function List() {
   const tab = shown.some((r) => r.room === selected) ? selected : shown[0]?.room;
   return (
     <nav className="list" aria-label={t("list.label")} data-landmark tabIndex={-1}>
+      {!selected && <h1 className="unseen">{t("list.label")}</h1>}
       <header className="list-head">
         <Person />
         <IconButton label={t("new.title")} keys="C" onClick={() => desk.open("new")}><MessageSquarePlus size={20} /></IconButton>
@@ -56,6 +57,7 @@ export function List() {
       {list.length === 0 && <p className="list-none">{t("list.none")}</p>}
       {list.length > 0 && shown.length === 0 && <p className="list-none">{t("list.read")}</p>}
       <Connection />
+      {edge}
     </nav>
   );
 }
@@ -81,7 +83,7 @@ const Row = memo(function Row({ room, selected, tab }: { room: RoomView; selecte
             {room.notify === "mentions" && <><AtSign size={12} aria-hidden="true" /><span className="unseen">{t("notify.mentions")}</span></>}
             {(room.burn || room.expire) && <span className={room.burn ? "row-timer row-timer-hot" : "row-timer"}>{room.burn ? <Flame size={12} aria-hidden="true" /> : <Hourglass size={11} aria-hidden="true" />}<span className="unseen">{room.burn ? t("timer.burn", { time: duration(room.burn, "long") }) : t("timer.expire", { time: duration(room.expire ?? 0, "long") })}</span></span>}
           </span>
-          {room.activity !== undefined && room.activity > 0 && <time className="row-time figures" dateTime={new Date(room.activity).toISOString()}>{brief(room.activity, now)}</time>}
+          {room.activity ? <time className="row-time figures" dateTime={new Date(room.activity).toISOString()}>{brief(room.activity, now)}</time> : null}
         </span>
         <span className="row-bottom">
           <Preview room={room} />

@@ -1,13 +1,15 @@
 import type { Nodes, Parent } from "mdast";
-import { Fragment, memo, useState, type ReactNode } from "react";
+import { createContext, Fragment, memo, useContext, useState, type ReactNode } from "react";
+import type { MentionView } from "../../core/bridge";
 import { useText } from "../../i18n";
 import { useApp, useDesk } from "../context";
-import { mentioned, most, mostEver, onlyEmoji, parse, safeLink, tame } from "./text";
+import { mentioned, most, mostEver, onlyEmoji, parse, safeLink, tame, tameName } from "./text";
 
 const deepest = 12;
+const Mentions = createContext<readonly MentionView[] | undefined>(undefined);
 
 /** A message's text as its writer marked it up. Made of elements, never of HTML: what is no Markdown is shown as letters. */
-export const Markdown = memo(function Markdown({ text }: { text: string }) {
+export const Markdown = memo(function Markdown({ text, mentions }: { text: string; mentions?: readonly MentionView[] }) {
   const t = useText();
   const [all, setAll] = useState(false);
   const tamed = tame(text.slice(0, mostEver));
@@ -15,7 +17,7 @@ export const Markdown = memo(function Markdown({ text }: { text: string }) {
   if (onlyEmoji(shown)) return <div className="text text-emoji" dir="auto">{shown}</div>;
   return (
     <div className="text" dir="auto">
-      {all && shown.length > most ? <p>{shown}</p> : children(parse(shown), 0)}
+      {all && shown.length > most ? <p>{shown}</p> : <Mentions value={mentions}>{children(parse(shown), 0)}</Mentions>}
       {tamed.length > shown.length && (
         <button type="button" className="text-more" onClick={() => setAll(true)}>{t("message.all", { n: Math.ceil(text.length / 1024) })}</button>
       )}
@@ -78,11 +80,15 @@ function letters(node: Parent): string {
 function Link({ url, children }: { url: string; children: string }) {
   const desk = useDesk();
   const me = useApp((s) => s.me?.user);
+  const people = useContext(Mentions);
   const user = mentioned(url);
+  // The name is the one that this device knows, and not what the sender wrote in its place.
+  const known = user && people?.find((p) => p.user === user);
+  if (user && people && !known) return <>{children}</>;
   if (user) {
     return (
       <button type="button" className={user === me ? "mention mention-me" : "mention"} onClick={() => desk.person(user)}>
-        <bdi>{children}</bdi>
+        <bdi>{known ? `@${tameName(known.name)}` : children}</bdi>
       </button>
     );
   }

@@ -5,7 +5,7 @@ import {
   Check, CheckCheck, CircleAlert, Clock3, Copy, CornerUpLeft, Ellipsis, History, Info, Pencil, RotateCcw, SmilePlus, Trash2, X,
 } from "lucide-react";
 import { lazy, memo, Suspense, useLayoutEffect, useRef, useState, type FocusEvent, type KeyboardEvent, type PointerEvent, type ReactNode } from "react";
-import type { MessageView } from "../../core/bridge";
+import type { MentionView, MessageView } from "../../core/bridge";
 import { editable } from "../../core/rows";
 import { useText } from "../../i18n";
 import { clock, dateTime, names } from "../../i18n/format";
@@ -17,6 +17,7 @@ import { plain, tame, tameName } from "./text";
 import "./message.css";
 
 const EmojiPicker = lazy(() => import("../emoji/picker"));
+const none: readonly MentionView[] = [];
 const quick = ["👍", "❤️", "😂", "🎉", "👀", "🙏"];
 
 /** How tall each message was when it was last on the screen: its ash begins with the same height. */
@@ -132,7 +133,7 @@ function Content({ message: m }: { message: MessageView }) {
       {m.quote && <Quote message={m} />}
       {m.kind === "unsupported" ? (
         <><p className="text text-gone">{t("message.unsupported")}</p>{m.text && <Markdown text={m.text} />}</>
-      ) : <Markdown text={m.text ?? ""} />}
+      ) : <Markdown text={m.text ?? ""} mentions={m.mentions ?? none} />}
       {m.warnings?.map((w) => <p key={w} className="message-warning"><CircleAlert size={14} aria-hidden="true" />{tame(w)}</p>)}
     </>
   );
@@ -145,9 +146,10 @@ function Quote({ message: m }: { message: MessageView }) {
   if (!q) return null;
   if (q.gone) return <div className="quote quote-gone">{t("quote.gone")}</div>;
   return (
-    <button type="button" className="quote" onClick={() => void session.show(m.room, q.id)} aria-label={t("quote.jump", { name: tameName(q.name ?? "") })}>
+    <button type="button" className="quote" onClick={() => void session.show(m.room, q.id)}>
+      <span className="unseen">{t("quote.jump")}</span>
       <b><bdi>{tameName(q.name ?? "")}</bdi></b>
-      <span dir="auto">{plain(q.text ?? "", 140)}</span>
+      <span className="quote-text" dir="auto">{plain(q.text ?? "", 140)}</span>
     </button>
   );
 }

@@ -15,8 +15,8 @@ export function noticeText(m: MessageView, state: Pick<AppState, "me" | "people"
   };
   const me = state.me?.user;
   const mine = n.by === me ? "yes" : "no";
-  const by = n.by ? name(n.by) : "";
-  const who = names((n.who ?? []).map((u) => (u === me ? t("notice.you") : name(u))), t);
+  const by = tameName(n.byName ?? (n.by ? name(n.by) : ""));
+  const who = names((n.who ?? []).map((u, i) => (u === me ? t("notice.you") : tameName(n.whoNames?.[i] ?? name(u)))), t);
   const many = n.who?.length ?? 0;
   switch (n.what) {
     case "timer":

@@ -1,5 +1,5 @@
 import { Check, X } from "lucide-react";
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import type { PersonView } from "../../core/bridge";
 import { fuzzy } from "../../core/fuzzy";
 import { useText } from "../../i18n";
@@ -15,7 +15,10 @@ function People({ picked, toggle, without }: { picked: readonly PersonView[]; to
   const t = useText();
   const people = useApp((s) => s.people);
   const me = useApp((s) => s.me?.user);
+  const session = useSession();
   const [query, setQuery] = useState("");
+  // Somebody may have come in since the page was opened.
+  useEffect(() => void session.people(), [session]);
   const found = useMemo(() => people
     .filter((p) => p.user !== me && !without.includes(p.user))
     .flatMap((p) => {
@@ -36,7 +39,7 @@ function People({ picked, toggle, without }: { picked: readonly PersonView[]; to
         }} />
       {picked.length > 0 && (
         <div className="picked">
-          {picked.map((p) => <button key={p.user} type="button" className="chip" onClick={() => toggle(p)} aria-label={t("people.unpick", { name: tameName(p.name) })}><Avatar id={p.user} name={p.name} size="1.375rem" /><bdi className="cut">{tameName(p.name)}</bdi><X size={13} aria-hidden="true" /></button>)}
+          {picked.map((p) => <button key={p.user} type="button" className="chip" onClick={() => toggle(p)} title={t("people.unpick", { name: tameName(p.name) })}><Avatar id={p.user} name={p.name} size="1.375rem" /><bdi className="cut">{tameName(p.name)}</bdi><X size={13} aria-hidden="true" /></button>)}
         </div>
       )}
       <div className="choose" role="group" aria-label={t("people.label")}>

@@ -1,6 +1,6 @@
 import { X } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
-import type { SearchHit } from "../../core/bridge";
+import { useEffect, useRef, useState, type ReactNode } from "react";
+import type { Hit } from "../../core/bridge";
 import { useText } from "../../i18n";
 import { brief } from "../../i18n/format";
 import { useApp, useSession } from "../context";
@@ -12,12 +12,12 @@ const pause = 220;
 const around = 60;
 
 /** Looks through what this device holds. What has burned is never found. */
-export function Search({ room, close, show }: { room?: string; close: () => void; show: (room: string, id: string) => void }) {
+export function Search({ room, edge, close, show }: { room?: string; edge?: ReactNode; close: () => void; show: (room: string, id: string) => void }) {
   const t = useText();
   const session = useSession();
   const [query, setQuery] = useState("");
   const [inRoom, setInRoom] = useState(room !== undefined);
-  const [hits, setHits] = useState<SearchHit[]>([]);
+  const [hits, setHits] = useState<Hit[]>([]);
   const [more, setMore] = useState<string>();
   const [state, setState] = useState<"idle" | "busy" | "done">("idle");
   const turn = useRef(0);
@@ -52,6 +52,7 @@ export function Search({ room, close, show }: { room?: string; close: () => void
   const now = hits.filter((h) => !gone[h.message.room]?.items.some((e) => e.ash && e.key === h.message.id));
   return (
     <aside className="details find" aria-label={t("search.title")} data-landmark tabIndex={-1} onKeyDown={(e) => e.key === "Escape" && close()}>
+      {edge}
       <header className="find-head">
         <SearchField label={t("search.title")} value={query} autoFocus onChange={(e) => setQuery(e.target.value)} />
         <IconButton label={t("close")} keys="Esc" onClick={close}><X size={18} /></IconButton>

@@ -1,6 +1,6 @@
 import { Dialog } from "@base-ui/react/dialog";
 import { Keyboard, Lock, MessageSquarePlus, Monitor, Search, Settings } from "lucide-react";
-import { useId, useMemo, useState, type ReactNode } from "react";
+import { useEffect, useId, useMemo, useState, type ReactNode } from "react";
 import { fuzzy, type Fit } from "../../core/fuzzy";
 import { other, roomList } from "../../core/rows";
 import { useText } from "../../i18n";
@@ -28,6 +28,8 @@ export function Switcher({ close }: { close: () => void }) {
   const id = useId();
   const [query, setQuery] = useState("");
   const [picked, setPicked] = useState(0);
+  const session = useSession();
+  useEffect(() => void session.people(), [session]);
   const found = useFound(query);
   const go = (at: number) => {
     close();
