@@ -44,6 +44,9 @@ func TestPlainEncodingIsTheGeneralOne(t *testing.T) {
 		if rapid.Bool().Draw(t, "push") {
 			frame.Push = &Push{Log: LogID{1, 2}, Entries: drawEntries(t), Last: rapid.Uint64().Draw(t, "last")}
 		}
+		if frame.Push != nil && rapid.IntRange(0, 3).Draw(t, "signal") == 0 {
+			frame.Push.Signal, frame.Push.From = rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(t, "message"), DeviceID{rapid.Byte().Draw(t, "from")}
+		}
 		if rapid.IntRange(0, 9).Draw(t, "error") == 0 {
 			frame.Error = Errorf(Invalid, "no")
 		}
