@@ -1,5 +1,5 @@
 import { Check, X } from "lucide-react";
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import type { PersonView } from "../../core/bridge";
 import { fuzzy } from "../../core/fuzzy";
 import { useText } from "../../i18n";
@@ -16,6 +16,9 @@ function People({ picked, toggle, without }: { picked: readonly PersonView[]; to
   const people = useApp((s) => s.people);
   const me = useApp((s) => s.me?.user);
   const [query, setQuery] = useState("");
+  const session = useSession();
+  // Nobody tells when somebody new joins: whoever looks for people asks.
+  useEffect(() => void session.people(), [session]);
   const found = useMemo(() => people
     .filter((p) => p.user !== me && !without.includes(p.user))
     .flatMap((p) => {

@@ -157,7 +157,7 @@ function Passphrase() {
     if (fresh !== again) return setError(t("guard.differ"));
     setBusy(true);
     try {
-      await session.ask("changePassphrase", { old, new: fresh });
+      await session.ask("changePassphrase", { old: old.normalize("NFC"), new: fresh.normalize("NFC") });
       session.tell(t("passphrase.changed"));
       setOpen(false);
       setOld("");

@@ -1,6 +1,6 @@
 import { Dialog } from "@base-ui/react/dialog";
 import { Keyboard, Lock, MessageSquarePlus, Monitor, Search, Settings } from "lucide-react";
-import { useId, useMemo, useState, type ReactNode } from "react";
+import { useEffect, useId, useMemo, useState, type ReactNode } from "react";
 import { fuzzy, type Fit } from "../../core/fuzzy";
 import { other, roomList } from "../../core/rows";
 import { useText } from "../../i18n";
@@ -82,6 +82,8 @@ function useFound(query: string): Found[] {
   const desk = useDesk();
   const state = session.state;
   const people = useApp((s) => s.people);
+  // Nobody tells when somebody new joins: whoever looks for people asks.
+  useEffect(() => void session.people(), [session]);
   return useMemo(() => {
     const all: Found[] = [];
     const add = (f: Omit<Found, "fit">) => {
