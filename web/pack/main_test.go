@@ -46,7 +46,7 @@ func build(t *testing.T, change map[string]string) string {
 func packed(t *testing.T, from string) (dir, index string, site *web.Site) {
 	t.Helper()
 	dir = t.TempDir()
-	if err := run(from, dir); err != nil {
+	if err := run(from, dir, best); err != nil {
 		t.Fatal(err)
 	}
 	site, err := web.Load(os.DirFS(dir))
@@ -122,7 +122,7 @@ func TestOldFilesGoAndThePlaceholderStays(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := run(build(t, nil), to); err != nil {
+	if err := run(build(t, nil), to, best); err != nil {
 		t.Fatal(err)
 	}
 	files := snapshot(t, to)
@@ -139,11 +139,11 @@ func TestBuildThatIsNoneIsRefused(t *testing.T) {
 		"a script that is missing": {"index.html": strings.Replace(page, "main.js", "gone.js", 1)},
 		"a page without a module":  {"index.html": "<!doctype html>"},
 	} {
-		if err := run(build(t, change), t.TempDir()); err == nil {
+		if err := run(build(t, change), t.TempDir(), best); err == nil {
 			t.Errorf("%s: packed", why)
 		}
 	}
-	if err := run(t.TempDir(), t.TempDir()); err == nil {
+	if err := run(t.TempDir(), t.TempDir(), best); err == nil {
 		t.Error("an empty build was packed")
 	}
 }

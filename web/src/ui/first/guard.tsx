@@ -40,7 +40,7 @@ export function Guard({ name, act, go, extra }: { name: string; act: string; go:
     if (Object.keys(faults).length > 0) return;
     setBusy(true);
     try {
-      await go(way === "passphrase" ? { passphrase: first } : { passkey: await makePasskey(name) });
+      await go(way === "passphrase" ? { passphrase: first.normalize("NFC") } : { passkey: await makePasskey(name) });
     } catch (e) {
       if (e instanceof PasskeyError) {
         setError(t(`passkey.${e.reason}`));

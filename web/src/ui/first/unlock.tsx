@@ -23,7 +23,7 @@ export function Unlock() {
     setBusy(how);
     setError(undefined);
     try {
-      const proof = how === "passphrase" ? { passphrase } : slot && { passkey: { secret: await usePasskey(slot) } };
+      const proof = how === "passphrase" ? { passphrase: passphrase.normalize("NFC") } : slot && { passkey: { secret: await usePasskey(slot) } };
       if (proof) await session.enter(() => session.ask("unlock", proof));
     } catch (e) {
       if (e instanceof PasskeyError) setError(t(`passkey.${e.reason}`));

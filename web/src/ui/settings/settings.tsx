@@ -158,7 +158,7 @@ function Passphrase() {
     if (fresh !== again) return setError(t("guard.differ"));
     setBusy(true);
     try {
-      await session.ask("changePassphrase", { ...(has ? { old } : {}), new: fresh });
+      await session.ask("changePassphrase", { ...(has ? { old: old.normalize("NFC") } : {}), new: fresh.normalize("NFC") });
       session.tell(t("passphrase.changed"));
       setOpen(false);
       setOld("");

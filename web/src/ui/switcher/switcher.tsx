@@ -84,6 +84,8 @@ function useFound(query: string): Found[] {
   const desk = useDesk();
   const state = session.state;
   const people = useApp((s) => s.people);
+  // Nobody tells when somebody new joins: whoever looks for people asks.
+  useEffect(() => void session.people(), [session]);
   return useMemo(() => {
     const all: Found[] = [];
     const add = (f: Omit<Found, "fit">) => {
