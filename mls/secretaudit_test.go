@@ -108,11 +108,14 @@ func inspectSource(t *testing.T, visit func(ast.Node, token.Position)) {
 func TestSecretsAreNotComparedByOtherMeansThanEqual(t *testing.T) {
 	secret := map[string]bool{"tag": true, "membershipTag": true, "mac": true, "key": true}
 	inspectSource(t, func(n ast.Node, _ token.Position) {
-		field, ok := n.(*ast.Field)
+		s, ok := n.(*ast.StructType)
 		if !ok {
 			return
 		}
-		if of, ok := field.Type.(*ast.Ident); ok && of.Name == "Secret" {
+		for _, field := range s.Fields.List {
+			if of, ok := field.Type.(*ast.Ident); !ok || of.Name != "Secret" {
+				continue
+			}
 			for _, name := range field.Names {
 				secret[name.Name] = true
 			}
