@@ -367,6 +367,14 @@ test("a notification says that there is something, and not what, unless its pers
     assert.doesNotMatch(open, /burns/);
   }));
 
+test("another device of one's own is announced", () =>
+  on("story=devices-link", async (page) => {
+    await page.getByLabel("Code", { exact: true }).fill("SD1-4Q7ZK-M0XPA");
+    await page.click("text=Let it in");
+    await page.waitForSelector(".toast:has-text('Chrome on Android is one of your devices now')");
+    await page.waitForSelector(".devices li:has-text('Chrome on Android')");
+  }));
+
 test("the shell opens without a network", () =>
   on("story=chats&shell", async (page) => {
     await page.evaluate(() => navigator.serviceWorker.ready.then(() => true));
