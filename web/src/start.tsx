@@ -21,6 +21,7 @@ export async function start(door: Door, options: { shell: boolean }): Promise<Se
     explain,
     announce: (m) => draw(text("announce", { name: tameName(m.name), text: plain(m.text ?? "", 200) })),
     notify: (m, room) => notify(session, m, room),
+    letIn: (device) => session.tell(text("device.alert", { name: tameName(device) }), "problem"),
   });
   draw("");
   session.subscribe(() => {

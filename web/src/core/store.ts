@@ -10,6 +10,8 @@ export interface Ears {
   notify(message: MessageView, room: RoomView | undefined): void;
   /** A message came in that is on the screen: for those who hear the page. */
   announce(message: MessageView): void;
+  /** Another device was let in as one of this person's. */
+  letIn(device: string): void;
 }
 
 const page = 60;
@@ -32,6 +34,7 @@ export class Session {
   #paging = new Set<string>();
   #viewed = new Map<string, number>();
   #typed = new Map<string, number>();
+  #devices?: Set<string>;
   #link?: AbortController;
   #stop?: () => void;
   #ticking?: ReturnType<typeof setInterval>;
@@ -102,7 +105,7 @@ export class Session {
       ]);
       this.dispatch({ type: "opened", me, rooms, settings });
       if (this.#state.selected) await this.newest(this.#state.selected);
-      await this.people();
+      await Promise.all([this.people(), this.#lookAtDevices()]);
     });
   }
 
@@ -111,11 +114,25 @@ export class Session {
     const fresh = event.message && !this.#known(event.message);
     this.dispatch({ type: "event", event, now: this.clock() });
     if (this.#state.host?.state === "open" && was.host?.state !== "open") void this.#load();
-    if (event.state && event.state.state !== "open") this.#viewed.clear();
+    if (event.me && was.me) void this.#lookAtDevices();
+    if (event.state && event.state.state !== "open") {
+      this.#viewed.clear();
+      this.#devices = undefined;
+    }
     const m = event.message;
     if (!m || !fresh || m.mine || m.deleted || (m.kind !== "text" && m.kind !== "reply")) return;
     if (m.room === this.#state.selected && !document.hidden) this.ears.announce(m);
     else this.ears.notify(m, this.#state.rooms[m.room]);
+  }
+
+  /** Tells of a device that was not there before: whoever let it in should know, and whoever did not all the more. */
+  async #lookAtDevices(): Promise<void> {
+    await this.#try(async () => {
+      const list = await this.door.call("devices", {});
+      const before = this.#devices;
+      this.#devices = new Set(list.map((d) => d.device));
+      for (const d of list) if (before && !before.has(d.device) && !d.this) this.ears.letIn(d.name);
+    });
   }
 
   #known(m: MessageView): boolean {

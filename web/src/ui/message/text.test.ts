@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { forgetTexts, mentioned, onlyEmoji, parse, plain, safeLink, tame, tameName } from "./text";
+import { mentioned, onlyEmoji, plain, safeLink, tame, tameName } from "./text";
+import { forgetTexts, parse } from "./tree";
 
 const tower = /\p{M}{7}/u;
 const turning = /[\u202A-\u202E\u2066-\u2069]/;
