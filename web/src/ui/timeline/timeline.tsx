@@ -90,6 +90,8 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
     document.addEventListener("visibilitychange", look);
     const resized = new ResizeObserver(() => {
       if (stuck.current && rows.length > 0) list.current?.scrollToIndex(rows.length - 1, { align: "end" });
+      // What is in sight is known only now: a room that fits its pane is never scrolled.
+      requestAnimationFrame(seen);
     });
     // The page and what is in it both change their size: rows are measured only once they are drawn.
     if (scroller.current) resized.observe(scroller.current);
