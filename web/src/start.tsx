@@ -1,7 +1,7 @@
 import { createRoot, type Root } from "react-dom/client";
 import { CoreError, type Door, type MessageView, type RoomView } from "./core/bridge";
 import { readLook, wear } from "./core/look";
-import { keepShell, show, withdraw, worthIt } from "./core/notify";
+import { keepShell, show, withdraw, withdrawAll, worthIt } from "./core/notify";
 import { Session } from "./core/store";
 import { speak, text, type TextId } from "./i18n";
 import { App } from "./ui/app";
@@ -16,15 +16,29 @@ export async function start(door: Door, options: { shell: boolean }): Promise<Se
   const element = document.getElementById("page");
   if (!element) throw new Error("the page has no place to draw on");
   const root: Root = createRoot(element);
-  const draw = (announced: string) => root.render(<App session={session} announced={announced} />);
+  // What is announced stands in the page: it goes with its message, and with the lock.
+  let announced: MessageView | undefined;
+  const announce = (m?: MessageView) => {
+    announced = m;
+    const words = m && text("announce", { name: tameName(m.name), text: plain(m.text ?? "", 200) });
+    root.render(<App session={session} announced={words ?? ""} />);
+  };
   const session = new Session(door, {
     explain,
-    announce: (m) => draw(text("announce", { name: tameName(m.name), text: plain(m.text ?? "", 200) })),
+    announce,
     notify: (m, room) => notify(session, m, room),
     letIn: (device) => session.tell(text("device.alert", { name: tameName(device) }), "problem"),
+    gone: (room, id) => {
+      if (announced?.id === id) announce();
+      withdraw(room, id);
+    },
   });
-  draw("");
+  announce();
   session.subscribe(() => {
+    if (session.state.host?.state !== "open") {
+      if (announced) announce();
+      withdrawAll();
+    }
     // What was read, or has burned, leaves the notifications too.
     for (const room of Object.values(session.state.rooms)) if (!room.unread) withdraw(room.room);
   });
@@ -45,7 +59,7 @@ function notify(session: Session, m: MessageView, room: RoomView | undefined): v
   if (!readLook().notify || !worthIt(m, room)) return;
   const open = session.state.settings?.previews === true && !m.burn && !room?.burn;
   const title = open ? tameName(room?.kind === "direct" ? m.name : `${m.name} · ${room?.name ?? ""}`) : text("notify.title");
-  show(m.room, { title, body: open ? plain(m.text ?? "", 140) : text("notify.body") }, () => session.select(m.room));
+  show(m, { title, body: open ? plain(m.text ?? "", 140) : text("notify.body") }, () => session.select(m.room));
 }
 
 /** Puts an error into words. What has a sentence of its own gets it; the rest say what the core says. */

@@ -13,10 +13,10 @@ export function worthIt(m: MessageView, room: RoomView | undefined): boolean {
   return room.notify === "all" || m.mentionsMe === true;
 }
 
-const shown = new Map<string, Notification>();
+const shown = new Map<string, { notification: Notification; message: string }>();
 
 /** Shows a notification of the browser; a newer one of the same room takes its place. */
-export function show(room: string, words: Words, open: () => void): void {
+export function show({ room, id }: MessageView, words: Words, open: () => void): void {
   if (!("Notification" in globalThis) || Notification.permission !== "granted") return;
   try {
     const n = new Notification(words.title, { body: words.body, tag: room, icon: "/icon.svg" });
@@ -25,17 +25,24 @@ export function show(room: string, words: Words, open: () => void): void {
       open();
       n.close();
     };
-    shown.set(room, n);
+    shown.set(room, { notification: n, message: id });
   } catch {
     // Some phones show notifications from service workers only.
     void navigator.serviceWorker?.ready.then((r) => r.showNotification(words.title, { body: words.body, tag: room, icon: "/icon.svg" }));
   }
 }
 
-/** Takes a room's notification back: its message was read, or has burned. */
-export function withdraw(room: string): void {
-  shown.get(room)?.close();
+/** Takes a room's notification back: its message was read, or the one that is named has burned. */
+export function withdraw(room: string, message?: string): void {
+  const now = shown.get(room);
+  if (!now || (message !== undefined && now.message !== message)) return;
+  now.notification.close();
   shown.delete(room);
+}
+
+/** Takes them all back. */
+export function withdrawAll(): void {
+  for (const room of shown.keys()) withdraw(room);
 }
 
 /** Starts the service worker, and tells when a new version of the page waits to be loaded. */

@@ -12,6 +12,8 @@ export interface Ears {
   announce(message: MessageView): void;
   /** Another device was let in as one of this person's. */
   letIn(device: string): void;
+  /** A message is no more: nothing may go on telling of it. */
+  gone(room: string, id: string): void;
 }
 
 const page = 60;
@@ -119,6 +121,7 @@ export class Session {
       this.#viewed.clear();
       this.#devices = undefined;
     }
+    if (event.gone) this.ears.gone(event.gone.room, event.gone.id);
     const m = event.message;
     if (!m || !fresh || m.mine || m.deleted || (m.kind !== "text" && m.kind !== "reply")) return;
     if (m.room === this.#state.selected && !document.hidden) this.ears.announce(m);

@@ -1,6 +1,6 @@
 import { ArrowRight, Castle, LifeBuoy, MonitorSmartphone } from "lucide-react";
 import { useEffect, useState } from "react";
-import type { InviteView, Me } from "../../core/bridge";
+import { CoreError, type ErrorCode, type InviteView, type Me } from "../../core/bridge";
 import { useText } from "../../i18n";
 import { useApp, useSession } from "../context";
 import { Button, Callout, Field } from "../kit";
@@ -52,7 +52,7 @@ export function Welcome({ hold }: { hold: (on: boolean) => void }) {
   const start = () => setWay({ at: "start" });
   switch (way.at) {
     case "join":
-      return <Join way={way} back={start} persistent={persistent} joined={(key, me) => setRecovery({ key, me })} hold={hold} />;
+      return <Join way={way} back={() => { hold(false); start(); }} persistent={persistent} joined={(key, me) => setRecovery({ key, me })} hold={hold} />;
     case "link":
       return <Link address={way.address} back={start} />;
     case "recover":
@@ -141,7 +141,9 @@ function Join({ way, back, persistent, joined, hold }: JoinProps) {
       const made = await session.ask("join", { invite: way.invite, name: name.trim(), deviceName: device.trim() || guessDevice(), ...guard });
       joined(made.recovery, made.me);
     } catch (e) {
-      hold(false);
+      // Who was refused can try another invite. Whatever else cut it off, the same call goes on where it stopped,
+      // so the screen stays: the invite may be used up by now, and only what is stored here can finish with it.
+      if (e instanceof CoreError && refusals.has(e.code)) await session.ask("forget", {});
       throw e;
     }
   };
@@ -151,6 +153,9 @@ function Join({ way, back, persistent, joined, hold }: JoinProps) {
     </Frame>
   );
 }
+
+/** Answers of a server that will have nothing to do with an invite. */
+const refusals: ReadonlySet<ErrorCode> = new Set(["forbidden", "not_found", "invalid", "unauthenticated"]);
 
 function Link({ address: given, back }: { address: string; back: () => void }) {
   const t = useText();

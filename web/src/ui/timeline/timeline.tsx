@@ -97,7 +97,12 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
     const look = () => seen();
     addEventListener("focus", look);
     document.addEventListener("visibilitychange", look);
-    const resized = new ResizeObserver(settle);
+    const resized = new ResizeObserver(() => {
+      settle();
+      // What is in sight is known only now: a room that fits its pane is never scrolled.
+      requestAnimationFrame(seen);
+    });
+    // The page and what is in it both change their size: rows are measured only once they are drawn.
     if (scroller.current) resized.observe(scroller.current);
     if (scroller.current?.lastElementChild) resized.observe(scroller.current.lastElementChild);
     return () => {
