@@ -64,7 +64,8 @@ func run(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.greet(ctx, s, c.Data, c.Page != nil); err != nil {
+	// Whoever interrupts a first start still gets the invite that it made.
+	if err := a.greet(context.WithoutCancel(ctx), s, c.Data, c.Page != nil); err != nil {
 		s.Close()
 		return err
 	}
