@@ -383,7 +383,7 @@ func (c *Client) postChecked(id, message string, check func(*itemRecord) error, 
 // resendState tells the newly added the room's name and settings, which the
 // server can't.
 func (c *Client) resendState(b *batch, r *roomState) error {
-	if r.Kind != room.Group || !r.stateKnown() || len(r.outbox) >= maxQueued {
+	if !r.stateTold() || len(r.outbox) >= maxQueued {
 		return nil
 	}
 	s := r.state()

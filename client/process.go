@@ -411,7 +411,7 @@ const answerStep = 1500
 // planAnswer plans to tell a device that let itself in the room's name and
 // settings, which the server can't.
 func (c *Client) planAnswer(r *roomState, newcomer mls.LeafIndex) {
-	if r.Kind != room.Group || !r.stateKnown() {
+	if !r.stateTold() {
 		return
 	}
 	rank := int64(0)

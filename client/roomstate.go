@@ -160,6 +160,12 @@ func (r *roomState) stateKnown() bool {
 	return err == nil && got == want
 }
 
+// stateTold reports whether this device knows settings that others must be told.
+// A room of two has none until somebody sets its timers.
+func (r *roomState) stateTold() bool {
+	return r.stateKnown() && (r.Kind == room.Group || r.State != nil)
+}
+
 // loadStaged reads the own commit in flight.
 func (c *Client) loadStaged(r *roomState) (*stagedRecord, error) {
 	if r.staged != nil {

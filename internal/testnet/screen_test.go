@@ -572,6 +572,38 @@ func TestSearchFindsEverythingOnceNewestFirst(t *testing.T) {
 	})
 }
 
+func TestTimersOfADirectRoomAreTold(t *testing.T) {
+	run(t, 72, func(t *testing.T, n *Net) {
+		alice, bob := n.Person("alice"), n.Person("bob")
+		n.MustQuiet()
+		made, err := alice.Client.DirectRoom(t.Context(), bob.Client.Me().User)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		if err := alice.Client.SetRoom(t.Context(), made.Room, client.RoomSettings{Burn: 10}); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		for _, d := range []*Device{alice, bob} {
+			v, err := d.Client.Room(made.Room)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list, err := d.Client.Messages(made.Room, 0, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			told := slices.ContainsFunc(list, func(m client.MessageView) bool {
+				return m.Notice != nil && m.Notice.What == client.HappenedTimer && m.Notice.Burn == 10
+			})
+			if v.Burn != 10 || !told {
+				t.Errorf("%s has a burn of %d and was told %v; want 10, true", d.Name, v.Burn, told)
+			}
+		}
+	})
+}
+
 func TestSettingsOfARoomAreTold(t *testing.T) {
 	run(t, 71, func(t *testing.T, n *Net) {
 		alice, bob := n.Person("alice"), n.Person("bob")
