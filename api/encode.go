@@ -143,7 +143,7 @@ func (f Frame) sizeCBOR() int {
 	return n
 }
 
-// appendCBOR knows answers without an error, and pushes.
+// appendCBOR knows answers without an error, and pushes of entries.
 func (f Frame) appendCBOR(b []byte) (_ []byte, ok bool) {
 	switch {
 	case f.Name != "" || f.Error != nil:
@@ -151,7 +151,7 @@ func (f Frame) appendCBOR(b []byte) (_ []byte, ok bool) {
 	case f.Push == nil && f.Call != 0 && len(f.Body) > 0:
 		b = appendHead(append(b, cborMap|2, 1), cborUint, f.Call)
 		return append(append(b, 3), f.Body...), true
-	case f.Push == nil || f.Call != 0 || len(f.Body) > 0:
+	case f.Push == nil || f.Call != 0 || len(f.Body) > 0 || len(f.Push.Signal) > 0 || f.Push.From != DeviceID{}:
 		return nil, false
 	}
 	p := f.Push

@@ -2,8 +2,10 @@ package api
 
 import (
 	"bytes"
+	"reflect"
 	"testing"
 
+	"github.com/fxamacker/cbor/v2"
 	"pgregory.net/rapid"
 )
 
@@ -42,6 +44,9 @@ func TestPlainEncodingIsTheGeneralOne(t *testing.T) {
 		if rapid.Bool().Draw(t, "push") {
 			frame.Push = &Push{Log: LogID{1, 2}, Entries: drawEntries(t), Last: rapid.Uint64().Draw(t, "last")}
 		}
+		if frame.Push != nil && rapid.IntRange(0, 3).Draw(t, "signal") == 0 {
+			frame.Push.Signal, frame.Push.From = rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(t, "message"), DeviceID{rapid.Byte().Draw(t, "from")}
+		}
 		if rapid.IntRange(0, 9).Draw(t, "error") == 0 {
 			frame.Error = Errorf(Invalid, "no")
 		}
@@ -61,6 +66,51 @@ func TestPlainEncodingIsTheGeneralOne(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A field that is added to a type and not to its encoder would be left out
+// without a word: each field by itself must change the bytes.
+func TestPlainEncodingLeavesNoFieldOut(t *testing.T) {
+	entry := func(e Entry) any { return ReadResponse{Entries: []Entry{e}} }
+	push := func(p Push) any { return Frame{Push: &p} }
+	eachField(t, entry)
+	eachField(t, push)
+	eachField(t, func(f Frame) any { return f })
+	eachField(t, func(r ReadResponse) any { return r })
+	eachField(t, func(r AppendResponse) any { return r })
+}
+
+func eachField[T any](t *testing.T, whole func(T) any) {
+	t.Helper()
+	for i := range reflect.TypeFor[T]().NumField() {
+		var v T
+		f := reflect.ValueOf(&v).Elem().Field(i)
+		switch f.Kind() {
+		case reflect.Pointer:
+			f.Set(reflect.New(f.Type().Elem()))
+		case reflect.Slice:
+			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
+			if raw, ok := f.Addr().Interface().(*cbor.RawMessage); ok {
+				*raw = cbor.RawMessage{0xa0}
+			}
+		case reflect.Array:
+			f.Index(0).SetUint(1)
+		case reflect.Bool:
+			f.SetBool(true)
+		case reflect.String:
+			f.SetString("x")
+		case reflect.Int64, reflect.Int:
+			f.SetInt(1)
+		default:
+			f.SetUint(1)
+		}
+		name := reflect.TypeFor[T]().Name() + "." + reflect.TypeFor[T]().Field(i).Name
+		got, err := Marshal(whole(v))
+		want, wrong := encoding.Marshal(whole(v))
+		if err != nil || wrong != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: got %x, %v; want %x, %v", name, got, err, want, wrong)
+		}
+	}
 }
 
 func BenchmarkPush(b *testing.B) {

@@ -42,6 +42,7 @@ func (o *outboxEntry) setEnd() {
 		return
 	}
 	kind := m.View().Kind
+	o.report = kind == content.KindReport
 	o.shows = kind == content.KindText || kind == content.KindReply
 	t := m.Timers()
 	if s := shorter(t.Expire, t.Burn); s != 0 {
@@ -428,6 +429,9 @@ func (c *Client) flush(ctx context.Context, r *roomState) error {
 			resp, err := authed(ctx, c, api.Append, q.req)
 			if err != nil {
 				if err := c.refused(r, q.entry, err); err != nil {
+					if c.onlyReports(r) && (apiCode(err) == api.Unavailable || apiCode(err) == api.RateLimited) {
+						return nil // reading goes on where the server takes nothing
+					}
 					return err
 				}
 				break // of the rest, what may still go is encrypted again
@@ -437,6 +441,14 @@ func (c *Client) flush(ctx context.Context, r *roomState) error {
 			}
 		}
 	}
+}
+
+// onlyReports reports whether nothing waits in a room's outbox that a person
+// would miss.
+func (c *Client) onlyReports(r *roomState) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !slices.ContainsFunc(r.outbox, func(o *outboxEntry) bool { return !o.report })
 }
 
 // accepted notes that the server took a message: the log will bring it. Where

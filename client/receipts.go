@@ -105,7 +105,7 @@ func (c *Client) report(r *roomState) error {
 		}
 	}
 	for _, o := range slices.Clone(r.outbox) {
-		if m, err := content.Decode(o.Message); err == nil && o.Sealed == nil && m.View().Kind == content.KindReport {
+		if o.report && o.Sealed == nil {
 			c.dropOutbox(b, r, o)
 		}
 	}

@@ -41,9 +41,10 @@ type roomState struct {
 type outboxEntry struct {
 	number uint64
 	outboxRecord
-	shows bool  // it is a message that screens show, and no reaction or report
-	ends  int64 // when its timers run out, though it was never sent; 0: never
-	sent  bool  // accepted by the server, not met in the log yet
+	report bool  // it tells what came and was read
+	shows  bool  // it is a message that screens show, and no reaction or report
+	ends   int64 // when its timers run out, though it was never sent; 0: never
+	sent   bool  // accepted by the server, not met in the log yet
 }
 
 func (r *roomState) keyOf(prefix byte, parts ...[]byte) []byte {

@@ -166,13 +166,17 @@ func (c *Client) searchOn(s *search, v *SearchView, limit int) (opened int, err 
 		return 0, err
 	}
 	for _, it := range slices.Backward(part) {
-		at.to = it.seq - 1
 		at.time = min(at.time, it.Time)
+		if at.time < until { // another room may have newer ones: its turn, and then this item's
+			at.to = it.seq
+			s.sort()
+			return len(part), nil
+		}
+		at.to = it.seq - 1
 		if it.found(s.words) {
 			v.Hits = append(v.Hits, Hit{Message: c.itemView(nil, r, it.seq, it.itemRecord), RoomName: c.roomName(r)})
 		}
-		if len(v.Hits) == limit || it.Time < until {
-			s.sort()
+		if len(v.Hits) == limit {
 			return len(part), nil
 		}
 	}

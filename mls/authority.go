@@ -44,14 +44,14 @@ func (c *Config) checkCredential(old, leaf *LeafNode, now time.Time) error {
 // checkSenders asks the authority about external senders that a group gets.
 // Those it has already, as the extension before says, are known.
 func (c *Config) checkSenders(before, ext Extensions, now time.Time) error {
-	b, ok := ext.Find(ExtensionExternalSenders)
+	list, ok := ext.Find(ExtensionExternalSenders)
 	if c.Authority == nil || !ok {
 		return nil
 	}
-	if was, _ := before.Find(ExtensionExternalSenders); bytes.Equal(was, b) {
+	if was, _ := before.Find(ExtensionExternalSenders); bytes.Equal(was, list) {
 		return nil
 	}
-	senders, err := parseExternalSenders(b)
+	senders, err := parseExternalSenders(list)
 	if err != nil {
 		return err
 	}

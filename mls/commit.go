@@ -213,7 +213,7 @@ func (m *commitMaker) makePath() (err error) {
 		return err
 	}
 	if m.rotates {
-		if err := m.tree.checkUnique(map[LeafIndex]bool{own: true}); err != nil {
+		if err := m.tree.checkChanged(); err != nil {
 			return err
 		}
 	}

@@ -26,6 +26,48 @@ func ParseComponentsList(b []byte) ([]ComponentID, error) {
 	return parse(b, "components list", listIDs[ComponentID])
 }
 
+// withComponents puts app_components into a leaf's dictionary, as every client
+// must that understands one (draft-ietf-mls-extensions, Attaching Application
+// Data to MLS Messages): what this package knows, what the application adds,
+// and a value that means nothing. A list that is there already stays.
+func (e Extensions) withComponents(own []ComponentID, grease bool) (Extensions, error) {
+	d := AppData{}
+	if b, ok := e.Find(ExtensionAppDataDictionary); ok {
+		var err error
+		if d, err = ParseAppData(b); err != nil {
+			return nil, err
+		}
+	}
+	if _, has := d[ComponentAppComponents]; has {
+		return e, nil
+	}
+	ids := append([]ComponentID{ComponentAppComponents, ComponentSafeAAD, ComponentLastResort, ComponentAppAck}, own...)
+	if grease {
+		ids = appendGREASE(ids)
+	}
+	slices.Sort(ids)
+	d[ComponentAppComponents] = ComponentsList(slices.Compact(ids)...)
+	return e.With(ExtensionAppDataDictionary, d.Extension().Data), nil
+}
+
+// Components gives what components a leaf's client understands. Values that are
+// not known, GREASE among them, are the caller's to ignore.
+func (l *LeafNode) Components() []ComponentID {
+	b, ok := l.Extensions.Find(ExtensionAppDataDictionary)
+	if !ok {
+		return nil
+	}
+	d, err := ParseAppData(b)
+	if err != nil {
+		return nil
+	}
+	ids, err := ParseComponentsList(d[ComponentAppComponents])
+	if err != nil {
+		return nil
+	}
+	return ids
+}
+
 // SafeAAD is authenticated data in which each component has its own
 // (draft-ietf-mls-extensions, Safe AAD). A group whose dictionary has
 // [ComponentSafeAAD] frames all authenticated data so, and messages that do not

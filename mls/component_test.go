@@ -215,3 +215,40 @@ func wantRefusal(t testing.TB, err error, section, rule string) {
 		t.Errorf("got %v, want a refusal by Section %s: %s", err, section, rule)
 	}
 }
+
+func TestLeavesListTheirComponents(t *testing.T) {
+	suite := X25519AES128
+	kp, _, err := NewKeyPackage(suite, newSigner(t, suite, "a"), KeyPackageOptions{Lifetime: always(), Components: []ComponentID{testComponent}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRoom(t, suite, 1, Config{Components: []ComponentID{testComponent}})
+	r.enter(r.newClient(), ExternalOptions{})
+	for _, l := range []*LeafNode{kp.Leaf, r.server.Member(0), r.server.Member(1)} {
+		for _, want := range []ComponentID{ComponentAppComponents, ComponentSafeAAD, testComponent} {
+			if !slices.Contains(l.Components(), want) {
+				t.Errorf("a leaf lists %v, not %#04x", l.Components(), want)
+			}
+		}
+	}
+	caps := DefaultCapabilities()
+	caps.Extensions = nil
+	kp, _, err = NewKeyPackage(suite, newSigner(t, suite, "a"), KeyPackageOptions{Lifetime: always(), Capabilities: caps})
+	if err != nil || len(kp.Leaf.Extensions) != 0 {
+		t.Errorf("a client without dictionary has leaf extensions %v, %v", kp.Leaf.Extensions, err)
+	}
+}
+
+func TestOwnCapabilitiesListNoDefaults(t *testing.T) {
+	suite := X25519AES128
+	for _, change := range []func(*Capabilities){
+		func(c *Capabilities) { c.Extensions = append(c.Extensions, ExtensionRatchetTree) },
+		func(c *Capabilities) { c.Proposals = append(c.Proposals, ProposalAdd) },
+	} {
+		caps := DefaultCapabilities()
+		change(&caps)
+		if _, _, err := NewKeyPackage(suite, newSigner(t, suite, "a"), KeyPackageOptions{Lifetime: always(), Capabilities: caps}); err == nil {
+			t.Error("a key package lists what all clients have")
+		}
+	}
+}

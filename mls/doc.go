@@ -7,13 +7,80 @@
 // the time where a rule needs it, carries messages, and stores the records
 // that a change of state hands out.
 //
-// A member holds a [Group]; someone who follows a group without its secrets, a
-// server or an auditor, holds a [PublicGroup]. Commits take two steps: a
-// commit is staged, the delivery service gives its verdict, and only then is
-// it merged.
+// # Where to begin
+//
+// A client has a [Signer]: a [Credential] that says who it is, and the key pair
+// that the credential speaks for. To be added to groups it publishes a
+// [KeyPackage], made by [NewKeyPackage], and keeps its secrets.
+//
+// A member holds a [Group]. It comes from [Create] for who starts a group, from
+// [Join] for who was added and got a Welcome, and from [JoinExternal] for who
+// adds itself with a [GroupInfo] of the group. [Group.Encrypt] makes a message,
+// [Group.Process] opens one. Someone who follows a group without its secrets, a
+// server or an auditor, holds a [PublicGroup] and asks it before a message is
+// let through.
+//
+// # How a group changes
+//
+// Members change a group by proposals, and a commit puts them into effect and
+// opens a new epoch with new keys. A [Proposal] may go inside the commit
+// ([CommitOptions].Proposals), or be sent before it by [Group.Propose]; then it
+// is pending for everyone who has processed it, and the next commit takes it
+// along.
+//
+// A commit takes two steps, for only one commit can follow an epoch. It is
+// staged by [Group.Commit]: nothing has changed yet. The delivery service gives
+// its verdict. If it accepted the commit, [Group.Merge] goes on to the new
+// epoch; if another was faster, drop the staged one ([StagedCommit.Discard]),
+// process what won, and commit anew. Commits of others are staged by Process
+// and merged in the same way, after the application has looked at what they do
+// ([StagedCommit.View]: who was added or removed, by whom, with which
+// credential).
+//
+// # What to store, and when
+//
+// After any call that changes a Group, and before anything that the call gave
+// leaves the device, store what [Group.Drain] gives, in one step. It is only
+// what changed: one record for a message. Records marked Secret must be erased
+// for good when they are deleted or overwritten; that is what forward secrecy
+// rests on. [Load] makes the group again from all records. A staged commit of
+// one's own is stored too ([StagedCommit.Bytes]) before it is sent, so that a
+// device that dies in between can merge it when it meets it
+// ([Group.ParseStaged]).
+//
+// Records begin with a version, and later versions of this package read those
+// of earlier ones.
+//
+// # What the application adds
+//
+// [Config] holds it. [Rules] judge every proposal and commit after the
+// protocol's own rules, on what is sent and on what is received. An [Authority]
+// validates credentials as they come in. PSK looks up pre-shared keys, Padding
+// hides lengths. Members who configure different rules will disagree about the
+// same commit: rules are pure functions of what they are given.
+//
+// # Errors
+//
+// An [InvalidError] names the section of the RFC, or of the draft, that an
+// input breaks. It is the sender's fault, and every member will refuse the same
+// bytes; docs/conformance.md of the repository lists each with the test that
+// breaks it. [EpochError] says that a message is early or late, [ErrStale] that
+// a staged commit has lost its race. [ErrCannotDecrypt] may concern this member
+// alone: one who makes a commit can spoil it for some. On any error nothing has
+// changed. Nothing panics on what others sent, and memory and time are bounded
+// by the size of the input and by Config.MaxMembers.
+//
+// # Bytes and goroutines
 //
 // Byte slices handed to this package are kept, not copied: the caller must not
 // write to them afterwards. Byte slices handed out must not be written to.
+// A [Secret] prints as [secret] and is erased when its epoch or generation
+// ends, as far as Go allows; one that is handed out is the caller's to erase,
+// where its documentation says so.
+//
 // No type of this package may be used by two goroutines at once, unless its
-// documentation says so.
+// documentation says so. Different groups share nothing that is written to. A
+// call may use several cores while it lasts, and leaves no goroutine behind.
 package mls
+
+//go:generate go run sconce/internal/gen/conformance

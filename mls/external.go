@@ -69,8 +69,8 @@ func JoinExternal(cfg Config, gi *GroupInfo, tree []byte, signer Signer, o Exter
 		Capabilities: o.Capabilities.orDefault(),
 		Extensions:   o.LeafExtensions,
 	}
-	if !cfg.NoGREASE {
-		template.Capabilities = template.Capabilities.withGREASE()
+	if err := template.complete(&cfg); err != nil {
+		return nil, err
 	}
 	l, err := j.choose(&ExternalInit{KEMOutput: kemOutput}, template, o)
 	if err != nil {
@@ -101,6 +101,22 @@ func JoinExternal(cfg Config, gi *GroupInfo, tree []byte, signer Signer, o Exter
 	}
 	st.join = j
 	return st, nil
+}
+
+// complete adds to a joiner's leaf what every leaf of this package has.
+func (l *LeafNode) complete(cfg *Config) (err error) {
+	if err := l.Capabilities.checkOwn(); err != nil {
+		return err
+	}
+	if slices.Contains(l.Capabilities.Extensions, ExtensionAppDataDictionary) {
+		if l.Extensions, err = l.Extensions.withComponents(cfg.Components, !cfg.NoGREASE); err != nil {
+			return err
+		}
+	}
+	if !cfg.NoGREASE {
+		l.Capabilities = l.Capabilities.withGREASE()
+	}
+	return nil
 }
 
 // open checks the GroupInfo, the tree, and the proposals that are pending.
@@ -201,6 +217,8 @@ type ExternalGroup struct {
 	GroupID     []byte
 	Epoch       uint64
 	CipherSuite CipherSuite
+
+	AuthenticatedData []byte // goes with the proposal: see [SafeAAD]
 }
 
 // NewExternalProposal makes the public message of a proposal by the sender at
@@ -225,11 +243,12 @@ func signOutside(q Proposal, group ExternalGroup, sender Sender, private Secret)
 		return nil, err
 	}
 	ac := &authenticatedContent{format: FormatPublicMessage, content: &framedContent{
-		groupID:     bytes.Clone(group.GroupID),
-		epoch:       group.Epoch,
-		sender:      sender,
-		contentType: ContentProposal,
-		proposal:    q,
+		groupID:           bytes.Clone(group.GroupID),
+		epoch:             group.Epoch,
+		sender:            sender,
+		authenticatedData: bytes.Clone(group.AuthenticatedData),
+		contentType:       ContentProposal,
+		proposal:          q,
 	}}
 	if err := ac.sign(s, slices.Clone(private), nil); err != nil {
 		return nil, err

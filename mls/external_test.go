@@ -27,7 +27,7 @@ func TestNewMemberMayAskToBeAdded(t *testing.T) {
 	r := newRoom(t, X25519AES128, 2, Config{})
 	c := r.newClient()
 	ctx := r.server.Context()
-	r.propose(NewJoinProposal(c.kp, ExternalGroup{ctx.GroupID, ctx.Epoch, ctx.CipherSuite}, c.signer.Private))
+	r.propose(NewJoinProposal(c.kp, ExternalGroup{GroupID: ctx.GroupID, Epoch: ctx.Epoch, CipherSuite: ctx.CipherSuite}, c.signer.Private))
 	st := r.commit(r.clients[1], CommitOptions{})
 	r.join(c, st)
 	r.agree()

@@ -58,6 +58,7 @@ func Create(cfg Config, groupID []byte, suite CipherSuite, signer Signer, caps C
 		Lifetime:     Lifetime{NotAfter: 1<<64 - 1}, // nobody adds the creator
 		Capabilities: caps,
 		NoGREASE:     cfg.NoGREASE,
+		Components:   cfg.Components,
 	})
 	if err != nil {
 		return nil, err

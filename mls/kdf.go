@@ -12,11 +12,11 @@ import (
 
 // Hashing and derivation: RFC 9420, Sections 5.1, 5.2 and 8.
 //
-// Where the FIPS 140-3 module is asked for, HKDF and HMAC are the module's.
-// Otherwise they are put together here from the hash alone. That is for the
-// sake of secrecy and then of speed: those of the standard library keep each
-// key in several places on the heap until the collector reuses them, while
-// these work on the stack, which they clear.
+// Where the FIPS 140-3 module is asked for, HKDF is the module's. Otherwise it
+// is put together here from the hash alone. That is for the sake of secrecy and
+// then of speed: that of the standard library keeps each key in several places
+// on the heap until the collector reuses them, while this works on the stack,
+// which it clears. Tags over messages are always the standard library's HMAC.
 
 func (s *suite) newHash() hash.Hash {
 	switch s.hash {

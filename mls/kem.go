@@ -85,7 +85,7 @@ func validMLKEM(size int, rest func([]byte) bool) func([]byte) bool {
 		if len(b) < size {
 			return false
 		}
-		var over uint32 // has its first bit set once a difference was negative
+		var over uint32                                  // has its first bit set once a difference was negative
 		for c := b[:size-seed]; len(c) >= 3; c = c[3:] { // two coefficients in three octets
 			v := uint32(c[0]) | uint32(c[1])<<8 | uint32(c[2])<<16
 			over |= (largest - v&0xfff) | (largest - v>>12)

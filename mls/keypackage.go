@@ -41,8 +41,9 @@ type KeyPackageOptions struct {
 	Capabilities   Capabilities // the zero value means [DefaultCapabilities]
 	LeafExtensions Extensions
 	Extensions     Extensions
-	LastResort     bool // it may be used more than once, when all others are gone
-	NoGREASE       bool // leave out the meaningless values that keep others tolerant
+	LastResort     bool          // it may be used more than once, when all others are gone
+	NoGREASE       bool          // leave out the meaningless values that keep others tolerant
+	Components     []ComponentID // that the application understands, beside this package's own
 }
 
 // KeyPackageSecrets are the private keys of a KeyPackage. Init must be erased
@@ -88,6 +89,21 @@ func (c Capabilities) orDefault() Capabilities {
 	return c
 }
 
+// checkOwn: what every client understands is not listed (RFC 9420, Section 7.2).
+func (c *Capabilities) checkOwn() error {
+	for _, t := range c.Extensions {
+		if t.isDefault() {
+			return fmt.Errorf("mls: capabilities list extension %d, which all clients have", t)
+		}
+	}
+	for _, t := range c.Proposals {
+		if t.isDefault() {
+			return fmt.Errorf("mls: capabilities list proposal type %d, which all clients have", t)
+		}
+	}
+	return nil
+}
+
 // NewKeyPackage makes a KeyPackage and its secrets, which must be stored
 // before the KeyPackage is published.
 func NewKeyPackage(suite CipherSuite, signer Signer, o KeyPackageOptions) (*KeyPackage, *KeyPackageSecrets, error) {
@@ -127,8 +143,17 @@ func newKeyPackageLeaf(s *suite, signer Signer, o KeyPackageOptions) (*LeafNode,
 		return nil, nil, err
 	}
 	caps := o.Capabilities.orDefault()
+	if err := caps.checkOwn(); err != nil {
+		return nil, nil, err
+	}
 	if !o.NoGREASE {
 		caps = caps.withGREASE()
+	}
+	ext := o.LeafExtensions
+	if slices.Contains(caps.Extensions, ExtensionAppDataDictionary) {
+		if ext, err = ext.withComponents(o.Components, !o.NoGREASE); err != nil {
+			return nil, nil, err
+		}
 	}
 	leaf := &LeafNode{
 		EncryptionKey: public,
@@ -137,7 +162,7 @@ func newKeyPackageLeaf(s *suite, signer Signer, o KeyPackageOptions) (*LeafNode,
 		Capabilities:  caps,
 		Source:        LeafFromKeyPackage,
 		Lifetime:      o.Lifetime,
-		Extensions:    o.LeafExtensions,
+		Extensions:    ext,
 	}
 	if err := leaf.sign(s, signer.Private, nil, 0); err != nil {
 		return nil, nil, fmt.Errorf("signing leaf: %w", err)

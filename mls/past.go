@@ -56,9 +56,15 @@ func (g *Group) keepPast(ended time.Time) {
 // forgetPast erases epochs that are more than are kept, or ended too long ago.
 func (g *Group) forgetPast(now time.Time) {
 	cfg := &g.public.cfg
+	for _, p := range g.past {
+		if p.ended.IsZero() && !now.IsZero() { // it ended at some time before: count from here
+			p.ended = now
+			g.pastRecords = append(g.pastRecords, Record{Key: p.key(keyPast), Value: p.record(), Secret: true})
+		}
+	}
 	for len(g.past) > 0 {
 		first := g.past[0]
-		old := cfg.PastEpochAge > 0 && !now.IsZero() && !first.ended.IsZero() && now.Sub(first.ended) > cfg.PastEpochAge
+		old := cfg.PastEpochAge > 0 && !now.IsZero() && now.Sub(first.ended) > cfg.PastEpochAge
 		if !old && len(g.past) <= cfg.PastEpochs {
 			return
 		}

@@ -146,3 +146,39 @@ func TestHandshakesOfPastEpochsAreRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestPastEpochWithoutATimeIsForgottenToo: a commit that a restarted device
+// merges has no time, so its epoch counts as over when the next time is known.
+func TestPastEpochWithoutATimeIsForgottenToo(t *testing.T) {
+	r := newRoom(t, X25519AES128, 3, Config{PastEpochs: 5, PastEpochAge: time.Minute})
+	by := r.clients[0]
+	message, err := r.clients[1].Encrypt(nil, []byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := by.Commit(CommitOptions{}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := st.Bytes()
+	restart(t, by)
+	again, err := by.ParseStaged(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := by.Merge(again); err != nil {
+		t.Fatal(err)
+	}
+	at := func(minutes int) error {
+		restart(t, by)
+		_, err := by.Process(mustParse(t, message), now.Add(time.Duration(minutes)*time.Minute))
+		return err
+	}
+	_ = at(10) // reads the message; the epoch is over since minute 10 at the latest
+	if n := len(by.past); n == 0 {
+		t.Fatal("the epoch was not kept")
+	}
+	if err := at(12); err == nil || len(by.past) != 0 {
+		t.Errorf("two minutes later %d epochs are kept, and the message gives %v", len(by.past), err)
+	}
+}

@@ -210,8 +210,8 @@ func (g *Group) initSecret(t *transition) (Secret, error) {
 }
 
 // Merge goes on to the epoch that a staged commit opens, and erases everything
-// of the old one but its resumption PSK, and what [Config.PastEpochs] keeps. A commit that removes this member
-// ends the group for it: [Group.Removed].
+// of the old one but its resumption PSK, and what [Config.PastEpochs] keeps. A
+// commit that removes this member ends the group for it: [Group.Removed].
 func (g *Group) Merge(s *StagedCommit) error {
 	if g.removed {
 		return ErrRemoved

@@ -50,6 +50,11 @@ type Config struct {
 	// bounds it.
 	PastEpochAge time.Duration
 
+	// Components are those that the application understands. The leaves that
+	// [Create] and [JoinExternal] make list them (draft-ietf-mls-extensions,
+	// app_components).
+	Components []ComponentID
+
 	// NoGREASE leaves out of leaves and GroupInfos the meaningless values that
 	// keep other implementations tolerant (RFC 9420, Section 13.5).
 	NoGREASE bool

@@ -51,27 +51,13 @@ var secretHolders = map[string]any{
 // secrets if a field's type names Secret or a struct that has.
 func TestEveryStructWithSecretsIsKnown(t *testing.T) {
 	structs := map[string]*ast.StructType{}
-	files, err := os.ReadDir(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range files {
-		if !strings.HasSuffix(f.Name(), ".go") || strings.HasSuffix(f.Name(), "_test.go") {
-			continue
-		}
-		parsed, err := parser.ParseFile(token.NewFileSet(), f.Name(), nil, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(parsed, func(n ast.Node) bool {
-			if spec, ok := n.(*ast.TypeSpec); ok {
-				if s, ok := spec.Type.(*ast.StructType); ok {
-					structs[spec.Name.Name] = s
-				}
+	inspectSource(t, func(n ast.Node, _ token.Position) {
+		if spec, ok := n.(*ast.TypeSpec); ok {
+			if s, ok := spec.Type.(*ast.StructType); ok {
+				structs[spec.Name.Name] = s
 			}
-			return true
-		})
-	}
+		}
+	})
 	has := map[string]bool{"Secret": true}
 	for grown := true; grown; {
 		grown = false
@@ -90,6 +76,77 @@ func TestEveryStructWithSecretsIsKnown(t *testing.T) {
 			t.Errorf("%s has secrets: embed hidden in it, and add it to secretHolders", name)
 		}
 	}
+}
+
+// inspectSource visits every node of the package's source but for its tests.
+func inspectSource(t *testing.T, visit func(ast.Node, token.Position)) {
+	t.Helper()
+	files, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !strings.HasSuffix(f.Name(), ".go") || strings.HasSuffix(f.Name(), "_test.go") {
+			continue
+		}
+		set := token.NewFileSet()
+		parsed, err := parser.ParseFile(set, f.Name(), nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			if n != nil {
+				visit(n, set.Position(n.Pos()))
+			}
+			return true
+		})
+	}
+}
+
+// TestSecretsAreNotComparedByOtherMeansThanEqual looks for comparisons of what is
+// named like a secret: the fields of type Secret, and what hashes it.
+func TestSecretsAreNotComparedByOtherMeansThanEqual(t *testing.T) {
+	secret := map[string]bool{"tag": true, "membershipTag": true, "mac": true, "key": true}
+	inspectSource(t, func(n ast.Node, _ token.Position) {
+		s, ok := n.(*ast.StructType)
+		if !ok {
+			return
+		}
+		for _, field := range s.Fields.List {
+			if of, ok := field.Type.(*ast.Ident); !ok || of.Name != "Secret" {
+				continue
+			}
+			for _, name := range field.Names {
+				secret[name.Name] = true
+			}
+		}
+	})
+	if !secret["confirmation"] || !secret["pathSecret"] {
+		t.Fatalf("fields were not found: %v", secret)
+	}
+	inspectSource(t, func(n ast.Node, at token.Position) {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return
+		}
+		if f, ok := call.Fun.(*ast.SelectorExpr); !ok || f.Sel.Name != "Equal" {
+			return
+		} else if p, ok := f.X.(*ast.Ident); !ok || p.Name != "bytes" && p.Name != "slices" {
+			return
+		}
+		for _, arg := range call.Args {
+			name := ""
+			switch arg := arg.(type) {
+			case *ast.Ident:
+				name = arg.Name
+			case *ast.SelectorExpr:
+				name = arg.Sel.Name
+			}
+			if secret[name] {
+				t.Errorf("%v: %s is compared in a time that depends on it", at, name)
+			}
+		}
+	})
 }
 
 // namesAny reports whether a field's type names one of these types. What a

@@ -23,6 +23,9 @@ type tree struct {
 	owner *owner  // pages and parents with this owner may be written in place
 	base  []*page // the base's pages when this is a fork
 
+	keys    *keyIndex // of base, or of pages when this is no fork; nil until it is needed
+	version uint64    // of keys, when this fork was made
+
 	slots   uint32    // leaf slots, a power of two
 	members int       // leaves that are not blank
 	end     LeafIndex // one past the last leaf that is not blank
@@ -179,8 +182,12 @@ func (t *tree) leaves() iter.Seq2[LeafIndex, *LeafNode] {
 
 // nodes gives the nodes that are not blank, from the left.
 func (t *tree) nodes() iter.Seq2[nodeIndex, node] {
+	return nodesOf(t.pages)
+}
+
+func nodesOf(pages []*page) iter.Seq2[nodeIndex, node] {
 	return func(yield func(nodeIndex, node) bool) {
-		for i, p := range t.pages {
+		for i, p := range pages {
 			if p == nil {
 				continue
 			}
@@ -199,7 +206,16 @@ func (t *tree) encryptionKey(n nodeIndex) []byte { return t.node(n).encryptionKe
 
 // fork gives a tree that is equal to t and changes by itself.
 func (t *tree) fork() *tree {
+	keys := t.index()
+	f := t.share()
+	f.keys, f.version = keys, keys.version
+	return f
+}
+
+// share is fork without an index.
+func (t *tree) share() *tree {
 	f := *t
+	f.keys = nil
 	f.pages = slices.Clone(t.pages)
 	f.base = slices.Clone(t.pages)
 	// What is shared from now on may be written by neither.
@@ -209,9 +225,9 @@ func (t *tree) fork() *tree {
 
 // merge makes t equal to its fork f. Both stay usable.
 func (t *tree) merge(f *tree) {
-	base := t.base
-	*t = *f.fork()
-	t.base = base
+	base, keys := t.base, t.followed(f)
+	*t = *f.share()
+	t.base, t.keys = base, keys
 }
 
 // changed gives the nodes of a fork that differ from its base's, in ascending
@@ -264,6 +280,9 @@ func (t *tree) edit(n nodeIndex) *slot {
 
 // set replaces a node's content and forgets the hashes it went into.
 func (t *tree) set(n nodeIndex, v node) {
+	if t.base == nil {
+		t.keys = nil
+	}
 	t.edit(n).node = v
 	for root := t.root(); ; n = n.parent() {
 		if p := t.page(n); p == nil || p.slots[n%pageSize].hash == nil {

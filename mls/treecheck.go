@@ -27,7 +27,7 @@ func (t *tree) verify(s *suite, groupID []byte, wantHash []byte) error {
 	if err := t.checkParentHashes(s); err != nil {
 		return err
 	}
-	if err := t.checkUnique(nil); err != nil {
+	if err := t.checkUnique(); err != nil {
 		return err
 	}
 	if err := t.checkCredentialTypes(); err != nil {
@@ -102,27 +102,11 @@ func (t *tree) checkCredentialTypes() error {
 }
 
 // checkUnique checks that no two members share a signature key and no two
-// nodes an encryption key (RFC 9420, Sections 7.3 and 12.4.3.1). If fresh is
-// not nil, only clashes with one of these leaves are looked for: the rest of
-// the tree is known to be free of them.
-func (t *tree) checkUnique(fresh map[LeafIndex]bool) error {
-	size := len(fresh)
-	if fresh == nil {
-		size = 2 * t.members
-	}
-	k := keyOwners{make(map[string]nodeIndex, size), make(map[string]nodeIndex, size)}
+// nodes an encryption key (RFC 9420, Sections 7.3 and 12.4.3.1).
+func (t *tree) checkUnique() error {
+	k := keyOwners{make(map[string]nodeIndex, 2*t.members), make(map[string]nodeIndex, t.members)}
 	for n, v := range t.nodes() {
-		if fresh == nil || n.isLeaf() && fresh[n.leaf()] {
-			if err := k.enter(n, v); err != nil {
-				return err
-			}
-		}
-	}
-	if fresh == nil {
-		return nil
-	}
-	for n, v := range t.nodes() {
-		if err := k.compare(n, v); err != nil {
+		if err := k.enter(n, v); err != nil {
 			return err
 		}
 	}
@@ -161,46 +145,14 @@ func (k keyOwners) compare(n nodeIndex, v node) error {
 // against all members: unique keys, and credential types that all support
 // (RFC 9420, Section 7.3).
 func (t *tree) checkNewLeaves() error {
-	fresh := map[LeafIndex]bool{}
-	for _, n := range t.changed() {
-		if n.isLeaf() && t.leaf(n.leaf()) != nil {
-			fresh[n.leaf()] = true
-		}
-	}
-	if len(fresh) == 0 {
+	some := slices.ContainsFunc(t.changed(), func(n nodeIndex) bool { return n.isLeaf() && t.leaf(n.leaf()) != nil })
+	if !some {
 		return nil
 	}
-	if err := t.checkUnique(fresh); err != nil {
+	if err := t.checkChanged(); err != nil {
 		return err
 	}
 	return t.checkCredentialTypes()
-}
-
-// checkPathKeys checks the keys of an UpdatePath before it is merged: that
-// they can be sealed to, that none of them is in the tree yet, nor twice in
-// the path (RFC 9420, Section 12.4.2), and that the signature key is no one
-// else's (RFC 9420, Section 7.3).
-func (t *tree) checkPathKeys(s *suite, sender LeafIndex, p *updatePath) error {
-	fresh := make(map[string]struct{}, len(p.nodes)+1)
-	fresh[string(p.leaf.EncryptionKey)] = struct{}{}
-	for _, n := range p.nodes {
-		if err := s.checkPublicKey(n.encryptionKey); err != nil {
-			return err
-		}
-		fresh[string(n.encryptionKey)] = struct{}{}
-	}
-	if len(fresh) != len(p.nodes)+1 {
-		return invalid("7.3", "update path has an encryption key twice")
-	}
-	for n, v := range t.nodes() {
-		if _, ok := fresh[string(v.encryptionKey())]; ok {
-			return invalid("12.4.2", "update path has the encryption key of node %d", n)
-		}
-		if v.leaf != nil && n != sender.node() && bytes.Equal(v.leaf.SignatureKey, p.leaf.SignatureKey) {
-			return invalid("7.3", "update path has the signature key of leaf %d", n.leaf())
-		}
-	}
-	return nil
 }
 
 // checkUnmerged checks the unmerged leaves of n and all below: each is a leaf

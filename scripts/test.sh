@@ -3,8 +3,9 @@
 #
 # Some tests need more than Go: every duty of the server is tested on SQLite and,
 # where there is one, on PostgreSQL; the durability test watches system calls
-# with strace; the full-screen chat runs in tmux. As root on Debian what is
-# missing gets installed; elsewhere it is left out, and the last line says so.
+# with strace; the full-screen chat runs in tmux; the page is built with Node and
+# used in Chromium. As root on Debian what is missing gets installed; elsewhere it
+# is left out, and the last line says so.
 # PostgreSQL runs from a folder that is removed on exit, reached through a socket
 # in it: nothing listens on the network, and a PostgreSQL that the machine already
 # runs is never touched.
@@ -31,12 +32,19 @@ main() {
 	if [[ -z ${SCONCE_TEST_POSTGRES-} ]]; then
 		provide_postgres || left_out+=('the tests on PostgreSQL (install: apt-get install postgresql, or put initdb and pg_ctl on PATH)')
 	fi
+	provide chromium chromium || left_out+=('everything in a browser (install: apt-get install chromium)')
 	provide tmux tmux || left_out+=('the full-screen chat in a real terminal (install: apt-get install tmux)')
 	provide strace strace || left_out+=('the system call trace (install: apt-get install strace)')
 
 	local status=0
 	if (($# == 0)); then
 		set -- ./...
+		if have_node; then
+			scripts/web.sh
+			screens || status=$?
+		else
+			left_out+=('the page and its screens (install: Node 20.19 or later, with npm)')
+		fi
 	fi
 	scratch=$(mktemp -d)
 	go build -o "$scratch/testreport" ./scripts/testreport
@@ -56,6 +64,19 @@ main() {
 	fi
 	exit "$status"
 }
+
+# have_node tells whether there is a Node that can build the page.
+have_node() {
+	command -v npm >/dev/null && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null
+}
+
+# screens tests the page's screens: types and rules, what they decide, and each
+# of them in Chromium on made-up data. Stories with the real core are Go tests.
+screens() (
+	cd web && npm run --silent check && npm run --silent test || return
+	command -v chromium >/dev/null || return 0
+	npm run --silent build:story -- --logLevel warn && npm run --silent screens
+)
 
 # provide makes a command available, installing its Debian package if it may.
 provide() {

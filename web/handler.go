@@ -149,7 +149,7 @@ func newFile(name string, content []byte) *file {
 func Compress(b []byte, level int) []byte {
 	var out bytes.Buffer
 	w := brotli.NewWriterOptions(&out, brotli.WriterOptions{Quality: level, LGWin: 24}) // the widest that every browser takes
-	_, _ = w.Write(b) // a bytes.Buffer takes everything
+	_, _ = w.Write(b)                                                                   // a bytes.Buffer takes everything
 	_ = w.Close()
 	return out.Bytes()
 }

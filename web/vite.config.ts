@@ -118,5 +118,5 @@ export default defineConfig(({ mode }) => ({
     },
   },
   worker: { format: "es", plugins: () => [integrity()] },
-  test: { include: ["src/**/*.test.ts"], environment: "node" },
+  test: { include: ["src/**/*.test.ts"], environment: "node", testTimeout: 20_000 },
 }));

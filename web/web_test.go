@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -255,6 +256,21 @@ func TestReleaseNeedsEnoughTrustedKeys(t *testing.T) {
 	for _, threshold := range []int{0, -1, 4} {
 		if err := s.Check(manifest, trusted, threshold); err == nil {
 			t.Errorf("a threshold of %d was accepted", threshold)
+		}
+	}
+}
+
+// The screens are tested apart from this program, under headers that must be its.
+func TestScreensAreTestedUnderTheseHeaders(t *testing.T) {
+	script, err := os.ReadFile("test/serve.mjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	headers := web.Headers()
+	delete(headers, "Permissions-Policy") // bears on nothing there
+	for name, value := range headers {
+		if !strings.Contains(string(script), `"`+name+`"`) || !strings.Contains(string(script), `"`+value+`"`) {
+			t.Errorf("test/serve.mjs does not send %s: %s", name, value)
 		}
 	}
 }

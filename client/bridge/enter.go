@@ -9,7 +9,7 @@ import (
 
 // enter makes a device in a new store, or goes on where making one was
 // interrupted, and runs it.
-func (h *Host) enter(ctx context.Context, keys []client.VaultKey, server string,
+func (h *Host) enter(ctx context.Context, keys []client.VaultKey, passphrase Secret, server string,
 	begin func(context.Context, client.Config) (*client.Client, error)) (client.Me, error) {
 	if err := h.takeTurn(ctx); err != nil {
 		return client.Me{}, err
@@ -24,7 +24,7 @@ func (h *Host) enter(ctx context.Context, keys []client.VaultKey, server string,
 	h.tellState()
 	ctx, done := h.entering(ctx)
 	defer done()
-	v, err := h.vault(keys)
+	v, err := h.vault(keys, passphrase)
 	if err != nil {
 		return client.Me{}, err
 	}
@@ -43,9 +43,9 @@ func (h *Host) enter(ctx context.Context, keys []client.VaultKey, server string,
 	return c.Me(), nil
 }
 
-// vault makes a vault that the keys open, or opens with the first of them the
-// one that an interrupted attempt left.
-func (h *Host) vault(keys []client.VaultKey) (*client.Vault, error) {
+// vault makes a vault that the keys open, or opens with one of them the one that
+// an interrupted attempt left.
+func (h *Host) vault(keys []client.VaultKey, passphrase Secret) (*client.Vault, error) {
 	_, err := h.platform.Hint()
 	switch {
 	case errors.Is(err, client.ErrNoVault):
@@ -53,7 +53,36 @@ func (h *Host) vault(keys []client.VaultKey) (*client.Vault, error) {
 	case err != nil:
 		return nil, err
 	}
-	return h.platform.Open(keys[0])
+	if passphrase != "" {
+		keys = h.passphraseKeys(passphrase)
+	}
+	return h.openVault(keys)
+}
+
+// spellings gives the bytes that a passphrase may stand for, those to seal with
+// first. What can be typed in more than one way, the platform knows.
+func (h *Host) spellings(passphrase Secret) [][]byte {
+	if p, ok := h.platform.(Speller); ok {
+		return p.Spellings([]byte(passphrase))
+	}
+	return [][]byte{[]byte(passphrase)}
+}
+
+func (h *Host) passphraseKeys(passphrase Secret) (keys []client.VaultKey) {
+	for _, s := range h.spellings(passphrase) {
+		keys = append(keys, client.PassphraseKey(s))
+	}
+	return keys
+}
+
+// openVault opens the vault with the first of the keys that does.
+func (h *Host) openVault(keys []client.VaultKey) (v *client.Vault, err error) {
+	for _, k := range keys {
+		if v, err = h.platform.Open(k); !errors.Is(err, client.ErrPassphrase) {
+			return v, err
+		}
+	}
+	return v, err
 }
 
 // abandon closes the vault of a device that did not come to be. Nothing is left
@@ -74,18 +103,18 @@ func (h *Host) abandon(v *client.Vault) error {
 }
 
 // unlock opens the client that is stored here, and runs it.
-func (h *Host) unlock(ctx context.Context, key client.VaultKey) (client.Me, error) {
+func (h *Host) unlock(ctx context.Context, keys []client.VaultKey) (client.Me, error) {
 	if err := h.takeTurn(ctx); err != nil {
 		return client.Me{}, err
 	}
 	defer h.endTurn()
 	if r, locked := h.running(); locked == nil {
-		if err := r.client.CheckKey(key); err != nil {
+		if err := r.check(keys); err != nil {
 			return client.Me{}, err
 		}
 		return r.client.Me(), nil
 	}
-	v, err := h.platform.Open(key)
+	v, err := h.openVault(keys)
 	if errors.Is(err, client.ErrNoVault) {
 		return client.Me{}, Errorf(Locked, "nothing is stored here yet: join, link or recover")
 	}
@@ -131,7 +160,7 @@ func (h *Host) forget(ctx context.Context, passphrase Secret) error {
 	}
 	defer h.endTurn()
 	if passphrase != "" {
-		if err := h.check(client.PassphraseKey([]byte(passphrase))); err != nil {
+		if err := h.check(h.passphraseKeys(passphrase)); err != nil {
 			return err
 		}
 	}
@@ -146,12 +175,12 @@ func (h *Host) forget(ctx context.Context, passphrase Secret) error {
 	return err
 }
 
-// check reports that a key does not open what is stored here.
-func (h *Host) check(key client.VaultKey) error {
+// check reports that none of the keys opens what is stored here.
+func (h *Host) check(keys []client.VaultKey) error {
 	if r, locked := h.running(); locked == nil {
-		return r.client.CheckKey(key)
+		return r.check(keys)
 	}
-	v, err := h.platform.Open(key)
+	v, err := h.openVault(keys)
 	if errors.Is(err, client.ErrRolledBack) {
 		return nil // it is the key, and what it opens is damaged: a reason to forget it
 	}
@@ -159,6 +188,15 @@ func (h *Host) check(key client.VaultKey) error {
 		return err
 	}
 	return v.Close()
+}
+
+func (r *running) check(keys []client.VaultKey) (err error) {
+	for _, k := range keys {
+		if err = r.client.CheckKey(k); !errors.Is(err, client.ErrPassphrase) {
+			return err
+		}
+	}
+	return err
 }
 
 // first gives the error that matters: the one that came first.

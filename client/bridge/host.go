@@ -35,6 +35,13 @@ type Platform interface {
 	Dial(v *client.Vault, server string) (client.Transport, error)
 }
 
+// Speller is a [Platform] that knows in which ways the same passphrase can be
+// typed. Where it is not one, passphrases should come in Unicode NFC.
+type Speller interface {
+	// Spellings gives the bytes to seal with first, then those of before.
+	Spellings(passphrase []byte) [][]byte
+}
+
 // Host is a [Door] that may have no client behind it yet: it makes one by join,
 // link or recover, or opens the one that is stored here, and runs it until lock.
 // Subscriptions last over all of that. Begin with [NewHost].

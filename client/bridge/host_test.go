@@ -329,6 +329,33 @@ func TestWaysInAreChangedWhileOpen(t *testing.T) {
 	askHost(t, bridge.Passkey, h, bridge.PasskeyParams{Add: passkey()})
 }
 
+// The same word opens, however a keyboard spells it, and also a store of before
+// there was one spelling.
+func TestPassphraseOpensHoweverItIsSpelled(t *testing.T) {
+	const composed, apart = "caf\u00e9", "cafe\u0301"
+	s := aServer(t)
+	p := &native.Platform{Dir: filepath.Join(t.TempDir(), "store"), Options: client.VaultOptions{Cost: cheapCost}}
+	h := newHost(t, p)
+	askHost(t, bridge.Join, h, bridge.JoinParams{Invite: inviteTo(t, s, "a"), Name: "Alice", DeviceName: "phone", Passphrase: apart})
+	for _, word := range []bridge.Secret{composed, apart} {
+		askHost(t, bridge.Lock, h, bridge.None{})
+		askHost(t, bridge.Unlock, h, bridge.UnlockParams{Passphrase: word})
+		askHost(t, bridge.Unlock, h, bridge.UnlockParams{Passphrase: word})
+	}
+	askHost(t, bridge.Lock, h, bridge.None{})
+	v, err := p.Open(client.PassphraseKey([]byte(composed)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(v.ChangePassphrase([]byte(composed), []byte(apart), cheapCost), v.Close()); err != nil {
+		t.Fatal(err)
+	}
+	askHost(t, bridge.Unlock, h, bridge.UnlockParams{Passphrase: apart})
+	askHost(t, bridge.ChangePassphrase, h, bridge.ChangePassphraseParams{Old: apart, New: apart})
+	askHost(t, bridge.Lock, h, bridge.None{})
+	askHost(t, bridge.Forget, h, bridge.ForgetParams{Passphrase: composed})
+}
+
 func TestStoreThatAnotherProgramHoldsIsBusy(t *testing.T) {
 	h := newHost(t, &memory{disk: clienttest.NewDisk(), busy: true})
 	if got := refusal(t, bridge.State, h, bridge.None{}); got != bridge.Busy {

@@ -87,11 +87,11 @@ func (p *PasskeySecret) key() (client.VaultKey, error) {
 	return client.PasskeyKey(client.PasskeyHint{Credential: credential, Salt: salt}, secret), nil
 }
 
-// vaultKeys gives what a new store is opened with from now on.
-func vaultKeys(passphrase Secret, passkey *PasskeySecret) ([]client.VaultKey, error) {
+// vaultKeys gives what a new store is opened with from now on, one key of a kind.
+func (h *Host) vaultKeys(passphrase Secret, passkey *PasskeySecret) ([]client.VaultKey, error) {
 	var keys []client.VaultKey
 	if passphrase != "" {
-		keys = append(keys, client.PassphraseKey([]byte(passphrase)))
+		keys = append(keys, h.passphraseKeys(passphrase)[0])
 	}
 	if passkey != nil {
 		k, err := passkey.key()
@@ -129,12 +129,12 @@ var Join = HostMethod[JoinParams, JoinResult]{"join", func(ctx context.Context, 
 	if err != nil {
 		return JoinResult{}, Errorf(Params, "%v", err)
 	}
-	keys, err := vaultKeys(p.Passphrase, p.Passkey)
+	keys, err := h.vaultKeys(p.Passphrase, p.Passkey)
 	if err != nil {
 		return JoinResult{}, err
 	}
 	var result JoinResult
-	result.Me, err = h.enter(ctx, keys, invite.Server, func(ctx context.Context, cfg client.Config) (*client.Client, error) {
+	result.Me, err = h.enter(ctx, keys, p.Passphrase, invite.Server, func(ctx context.Context, cfg client.Config) (*client.Client, error) {
 		c, recovery, err := client.Join(ctx, cfg, invite, p.Name, p.DeviceName)
 		if err == nil {
 			result.Recovery = Secret(recovery.Reveal())
@@ -167,11 +167,11 @@ var Link = HostMethod[LinkParams, EnterResult]{"link", func(ctx context.Context,
 	if err != nil {
 		return EnterResult{}, Errorf(Params, "%v", err)
 	}
-	keys, err := vaultKeys(p.Passphrase, p.Passkey)
+	keys, err := h.vaultKeys(p.Passphrase, p.Passkey)
 	if err != nil {
 		return EnterResult{}, err
 	}
-	me, err := h.enter(ctx, keys, address.Server, func(ctx context.Context, cfg client.Config) (*client.Client, error) {
+	me, err := h.enter(ctx, keys, p.Passphrase, address.Server, func(ctx context.Context, cfg client.Config) (*client.Client, error) {
 		ctx, cancel := context.WithTimeoutCause(ctx, linkTime, errNobodyApproved)
 		defer cancel()
 		c, err := client.Link(ctx, cfg, address, p.DeviceName, func(code identity.LinkCode) {
@@ -207,11 +207,11 @@ var Recover = HostMethod[RecoverParams, EnterResult]{"recover", func(ctx context
 	if err != nil {
 		return EnterResult{}, Errorf(Params, "%v", err)
 	}
-	keys, err := vaultKeys(p.Passphrase, p.Passkey)
+	keys, err := h.vaultKeys(p.Passphrase, p.Passkey)
 	if err != nil {
 		return EnterResult{}, err
 	}
-	me, err := h.enter(ctx, keys, server, func(ctx context.Context, cfg client.Config) (*client.Client, error) {
+	me, err := h.enter(ctx, keys, p.Passphrase, server, func(ctx context.Context, cfg client.Config) (*client.Client, error) {
 		return client.Recover(ctx, cfg, server, network, recovery, p.DeviceName)
 	})
 	return EnterResult{me}, err
@@ -256,27 +256,28 @@ type UnlockParams struct {
 	Token      Secret         `json:"token,omitempty"` // of handover
 }
 
-func (p *UnlockParams) key() (client.VaultKey, error) {
+func (h *Host) unlockKeys(p UnlockParams) ([]client.VaultKey, error) {
 	switch {
 	case p.Passphrase != "" && p.Passkey == nil && p.Token == "":
-		return client.PassphraseKey([]byte(p.Passphrase)), nil
+		return h.passphraseKeys(p.Passphrase), nil
 	case p.Passkey != nil && p.Passphrase == "" && p.Token == "":
-		return p.Passkey.key()
+		key, err := p.Passkey.key()
+		return []client.VaultKey{key}, err
 	case p.Token != "" && p.Passphrase == "" && p.Passkey == nil:
 		token, err := decode("token", p.Token)
-		return client.HandoverKey(token), err
+		return []client.VaultKey{client.HandoverKey(token)}, err
 	}
-	return client.VaultKey{}, Errorf(Params, "give a passphrase, a passkey or a token, and one of them")
+	return nil, Errorf(Params, "give a passphrase, a passkey or a token, and one of them")
 }
 
 // Unlock opens the client that is stored here, and runs it. Where it is open
 // already, the call succeeds if the key would have opened it.
 var Unlock = HostMethod[UnlockParams, EnterResult]{"unlock", func(ctx context.Context, h *Host, p UnlockParams) (EnterResult, error) {
-	key, err := p.key()
+	keys, err := h.unlockKeys(p)
 	if err != nil {
 		return EnterResult{}, err
 	}
-	me, err := h.unlock(ctx, key)
+	me, err := h.unlock(ctx, keys)
 	return EnterResult{me}, err
 }}
 
@@ -357,7 +358,14 @@ var ChangePassphrase = HostMethod[ChangePassphraseParams, None]{"changePassphras
 		return None{}, Errorf(Params, "the new passphrase is empty")
 	}
 	return None{}, h.change(ctx, func(c *client.Client) error {
-		return c.ChangePassphrase([]byte(p.Old), []byte(p.New), client.PassphraseCost{})
+		next := h.spellings(p.New)[0]
+		var err error
+		for _, old := range h.spellings(p.Old) {
+			if err = c.ChangePassphrase(old, next, client.PassphraseCost{}); !errors.Is(err, client.ErrPassphrase) {
+				break
+			}
+		}
+		return err
 	})
 }}
 

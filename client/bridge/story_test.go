@@ -126,7 +126,7 @@ func TestTypingArrives(t *testing.T) {
 	await(t, events, func(e client.Event) bool {
 		return e.Room != nil && e.Room.Room == room.Room && len(e.Room.Members) == 2 && e.Room.Waiting == ""
 	})
-	for { // until both are in the same epoch and connected
+	for give := time.Now().Add(30 * time.Second); time.Now().Before(give); { // until both are in the same epoch and connected
 		ask(t, bridge.Typing, alice, bridge.RoomParams{Room: room.Room})
 		select {
 		case e := <-events:
@@ -139,6 +139,7 @@ func TestTypingArrives(t *testing.T) {
 		case <-time.After(5 * time.Second):
 		}
 	}
+	t.Error("bob is not told")
 }
 
 func TestSafetyCodesAreScanned(t *testing.T) {

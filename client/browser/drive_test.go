@@ -3,10 +3,13 @@
 package browser_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
+	"slices"
 	"syscall/js"
 	"time"
 
@@ -21,10 +24,15 @@ var drives = map[string]func(h *browser.Host) error{
 	"check":     driveCheck,
 	"measure":   driveMeasure,
 	"transport": driveTransport,
+	"burn":      driveBurn,
+	"keep":      driveKeep,
+	"memory":    driveMemory,
 }
 
 // vault opens the vault that the drives share, and makes it when there is none.
-func vault(h *browser.Host) (*client.Vault, error) {
+func vault(h *browser.Host) (*client.Vault, error) { return vaultWith(h, cheap) }
+
+func vaultWith(h *browser.Host, opts client.VaultOptions) (*client.Vault, error) {
 	ctx := context.Background()
 	s, err := h.OpenStore(ctx, "driven")
 	if err != nil {
@@ -34,9 +42,9 @@ func vault(h *browser.Host) (*client.Vault, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	v, err := client.OpenVault(s, k, pass, cheap)
+	v, err := client.OpenVault(s, k, pass, opts)
 	if errors.Is(err, client.ErrNoVault) {
-		v, err = client.CreateVault(s, k, pass, cheap)
+		v, err = client.CreateVault(s, k, pass, opts)
 	}
 	if err != nil {
 		return nil, errors.Join(err, k.Close(), s.Close())
@@ -154,4 +162,72 @@ func driveTransport(h *browser.Host) error {
 		_ = remote.Serve(context.Background(), conn, h.Dial()) // until the test hangs up
 		conn.Close()
 	}
+}
+
+// canary is a text that the program itself must not hold, for browsers keep
+// programs on disk.
+var canary = flag.String("canary", "", "the text that burns")
+
+// driveBurn keeps a text that can be erased, prints the keys in the keyring, and
+// then erases the text. It goes on until it is stopped.
+func driveBurn(h *browser.Host) error { return burn(h, cheap) }
+
+// driveKeep is the control: it erases nothing.
+func driveKeep(h *browser.Host) error {
+	kept := cheap
+	kept.KeepErased = true
+	return burn(h, kept)
+}
+
+func burn(h *browser.Host, opts client.VaultOptions) error {
+	v, err := vaultWith(h, opts)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(v.Apply([]client.Put{{Key: []byte("m"), Value: []byte(*canary), Erasable: true}}), v.Close()); err != nil {
+		return err
+	}
+	k, err := h.OpenKeyring(context.Background(), "driven")
+	if err != nil {
+		return err
+	}
+	ring, err := k.Read()
+	if err := errors.Join(err, k.Close()); err != nil {
+		return err
+	}
+	for slot := range slices.Chunk(ring[client.SlotSize:], client.SlotSize) {
+		if !bytes.Equal(slot, make([]byte, len(slot))) {
+			fmt.Printf("key %x\n", slot[16:])
+		}
+	}
+	if v, err = vaultWith(h, opts); err != nil {
+		return err
+	}
+	if text, err := v.Get([]byte("m")); string(text) != *canary || err != nil {
+		return fmt.Errorf("before burning: %q, %w", text, err)
+	}
+	if err := v.Apply([]client.Put{{Key: []byte("m")}}); err != nil {
+		return err
+	}
+	fmt.Println("burned")
+	select {}
+}
+
+// driveMemory keeps something where the browser has no files.
+func driveMemory(h *browser.Host) error {
+	v, err := vault(h)
+	if err != nil {
+		return err
+	}
+	if n, err := number(v); n != 0 || err != nil || h.Persistent() {
+		return fmt.Errorf("a new store in memory holds %d, %w; persistent: %v", n, err, h.Persistent())
+	}
+	value := binary.BigEndian.AppendUint64(nil, 1)
+	err = v.Apply([]client.Put{{Key: []byte("kept"), Value: value}, {Key: []byte("erasable"), Value: value, Erasable: true}})
+	if err != nil {
+		return err
+	}
+	n, err := number(v)
+	fmt.Printf("holds %d while it lasts\n", n)
+	return errors.Join(err, v.Close())
 }

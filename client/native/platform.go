@@ -24,6 +24,10 @@ func (p *Platform) About() client.DoorView {
 	return client.DoorView{Kind: "native", Persistent: true, Version: p.Version, Build: p.Build}
 }
 
+// Spellings gives the bytes that a passphrase may stand for: in Unicode NFC, and
+// as it was typed.
+func (p *Platform) Spellings(passphrase []byte) [][]byte { return spellings(passphrase) }
+
 // Hint says how what is in the folder is opened.
 func (p *Platform) Hint() (hint client.VaultHint, err error) {
 	err = p.look(func(s *Store, _ *Keyring) error {

@@ -5,7 +5,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/bits"
+	"runtime"
 	"time"
 
 	"sconce/mls"
@@ -250,6 +252,52 @@ func (r *groupRun) talk() error {
 	took := (ownTime() - begin) / time.Duration(len(messages))
 	r.out.add(r.name("decrypt 256 B"), "µs", float64(took.Nanoseconds())/1000)
 	r.kilobytes("256 B, size", len(messages[0]))
+	return r.afterMessage()
+}
 
-	return nil
+// afterMessage is what a message leaves to be saved, and what it takes of the
+// allocator: of both sides' work, without reading the message's frame.
+func (r *groupRun) afterMessage() error {
+	const times = 100
+	var parsed []*mls.Message
+	r.first.group.Drain()
+	encrypt, err := allocations(times, func(int) error {
+		b, err := r.first.group.Encrypt(nil, make([]byte, 256))
+		if err != nil {
+			return err
+		}
+		m, err := mls.ParseMessage(b)
+		parsed = append(parsed, m)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var saved int
+	for _, rec := range r.first.group.Drain() {
+		saved += len(rec.Key) + len(rec.Value)
+	}
+	r.kilobytes("saved after messages, size", saved)
+	last := r.active[len(r.active)-1]
+	decrypt, err := allocations(times, func(i int) error {
+		_, err := last.group.Process(parsed[i], time.Now())
+		return err
+	})
+	// Three of the sender's are this loop's own: the text, and the message read.
+	r.out.add(r.name("encrypt, allocations"), "", encrypt-3)
+	r.out.add(r.name("decrypt, allocations"), "", decrypt)
+	return err
+}
+
+// allocations counts what one of many calls takes of the allocator.
+func allocations(times int, fn func(i int) error) (float64, error) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for i := range times {
+		if err := fn(i); err != nil {
+			return 0, err
+		}
+	}
+	runtime.ReadMemStats(&after)
+	return math.Round(float64(after.Mallocs-before.Mallocs) / float64(times)), nil
 }

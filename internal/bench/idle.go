@@ -20,8 +20,9 @@ import (
 	"sconce/api"
 )
 
-// settleTime is how long an empty server has to come to rest.
-const settleTime = time.Second
+// settleTime is how long an empty server has to come to rest, and to give back what
+// its start took: that would otherwise hide what streams take.
+const settleTime = 6 * time.Second
 
 // idle is what a thousand streams cost that are logged in and say nothing.
 func (w *world) idle(ctx context.Context, s size, secure bool) (*sample, error) {

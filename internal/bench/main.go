@@ -209,13 +209,23 @@ func (b *bench) serverRows(w *world) []row {
 
 func (b *bench) groupSection(ctx context.Context) section {
 	var rows []row
-	for _, suite := range []mls.CipherSuite{mls.X25519AES128, mls.MLKEM768P256AES256} {
+	for _, suite := range []mls.CipherSuite{mls.X25519AES128, mls.P256AES128, mls.MLKEM768P256AES256} {
 		for _, n := range []int{10, 100, 1000} {
 			name := fmt.Sprintf("mls-%#04x-%d", uint16(suite), n)
 			rows = append(rows, row{name: name, what: name, run: func(ctx context.Context) (*sample, error) { return groups(ctx, suite, n) }})
 		}
 	}
-	return section{title: "Groups", before: groupNotes, rows: b.measure(ctx, rows)}
+	for _, suite := range []mls.CipherSuite{mls.X25519AES128, mls.MLKEM768P256AES256} {
+		large, cores := fmt.Sprintf("mls-large-%#04x", uint16(suite)), fmt.Sprintf("mls-cores-%#04x", uint16(suite))
+		rows = append(rows,
+			row{name: large, what: large, once: true, run: func(context.Context) (*sample, error) { return largeGroups(suite) }},
+			row{name: cores, what: cores, run: func(context.Context) (*sample, error) { return b.onTwoCores(suite) }})
+	}
+	for _, suite := range []mls.CipherSuite{mls.X25519AES128, mls.P256AES128} {
+		name := fmt.Sprintf("mls-peer-%#04x", uint16(suite))
+		rows = append(rows, row{name: name, what: name, once: true, run: func(ctx context.Context) (*sample, error) { return beside(ctx, b.scratch, suite) }})
+	}
+	return section{title: "Groups", before: groupNotes, after: groupsTried, rows: b.measure(ctx, rows)}
 }
 
 func (b *bench) clientSection(ctx context.Context) section {

@@ -212,6 +212,7 @@ type (
 		Program   string   `json:"program,omitempty"`
 		Args      []string `json:"args"`
 		StopAfter int      `json:"stopAfter"`
+		NoFiles   bool     `json:"noFiles"`
 	}
 	event struct {
 		ID   int    `json:"id"`
@@ -227,12 +228,22 @@ func (b *Browser) Run(args ...string) *Run { return b.RunUntil(-1, args...) }
 // RunUntil starts the program and makes it stand still before the nth change to
 // its files after it called stopAfter; -1 lets it go on.
 func (b *Browser) RunUntil(n int, args ...string) *Run {
+	return b.run(order{Args: args, StopAfter: n})
+}
+
+// RunWithoutFiles starts the program as in a browser that gives it no files.
+func (b *Browser) RunWithoutFiles(args ...string) *Run {
+	return b.run(order{Args: args, StopAfter: -1, NoFiles: true})
+}
+
+func (b *Browser) run(o order) *Run {
 	b.mu.Lock()
 	b.last++
 	r := &Run{id: b.last, b: b, Lines: make(chan string, 100_000), Stuck: make(chan struct{}), Ended: make(chan struct{})}
 	b.runs[r.id] = r
 	b.mu.Unlock()
-	b.tell(order{Op: "run", ID: r.id, Program: "/program.wasm", Args: args, StopAfter: n})
+	o.Op, o.ID, o.Program = "run", r.id, "/program.wasm"
+	b.tell(o)
 	return r
 }
 

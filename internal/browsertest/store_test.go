@@ -102,6 +102,16 @@ func check(t *testing.T, b *browsertest.Browser, r *browsertest.Run, before uint
 	return durable, held
 }
 
+func TestWithoutFilesTheStoreIsInMemory(t *testing.T) {
+	b := browsertest.Start(t, browsertest.Options{Page: page(t)})
+	for range 2 { // the second finds nothing of the first
+		code, out := b.RunWithoutFiles("-drive=memory").Wait(patience)
+		if code != 0 || len(out) != 1 || out[0] != "holds 1 while it lasts" {
+			t.Fatalf("exit %d: %q", code, out)
+		}
+	}
+}
+
 func TestStorageIsMeasured(t *testing.T) {
 	b := browsertest.Start(t, browsertest.Options{Page: page(t)})
 	code, out := b.Run("-drive=measure").Wait(patience)

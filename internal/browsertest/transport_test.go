@@ -36,15 +36,15 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
-// binary carries messages of remote.
-type binary struct{ *websocket.Conn }
+// frames carries messages of remote.
+type frames struct{ *websocket.Conn }
 
-func (b binary) Read(ctx context.Context) ([]byte, error) {
+func (b frames) Read(ctx context.Context) ([]byte, error) {
 	_, m, err := b.Conn.Read(ctx)
 	return m, err
 }
 
-func (b binary) Write(ctx context.Context, m []byte) error {
+func (b frames) Write(ctx context.Context, m []byte) error {
 	return b.Conn.Write(ctx, websocket.MessageBinary, m)
 }
 
@@ -68,7 +68,7 @@ func testTransport(t *testing.T, serve func(*testing.T, *clienttest.Peer) http.H
 		select {
 		case conn := <-s.joined:
 			t.Cleanup(func() { _ = conn.CloseNow() })
-			return remote.New(context.Background(), binary{conn})
+			return remote.New(context.Background(), frames{conn})
 		case <-run.Ended:
 			_, out := run.Wait(time.Second)
 			t.Fatalf("the browser's end stopped: %q", out)

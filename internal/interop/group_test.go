@@ -23,8 +23,8 @@ var suites = []suite{
 	{id: mls.P256AES128},
 	{id: mls.P521AES256, slow: true},
 	{id: mls.P384AES256, slow: true},
-	{id: 0xFA02}, // MLKEM768X25519, SHA384
-	{id: 0xFA06}, // MLKEM768, SHA384
+	{id: 0xFA02},             // MLKEM768X25519, SHA384
+	{id: 0xFA06, slow: true}, // MLKEM768, SHA384
 }
 
 // eachSuite runs a story on every suite that this build has; in the short form

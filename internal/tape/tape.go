@@ -19,6 +19,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -147,14 +148,14 @@ func (t *Tape) Cut() error {
 // Erase wipes what stands before the last cut, or what Replay found. It may be
 // repeated if it fails.
 func (t *Tape) Erase() error {
-	wipe := []*part{t.parts[1-t.at]}
-	if t.left {
-		wipe = t.parts[:]
+	if err := t.parts[1-t.at].wipe(t.sync); err != nil {
+		return fmt.Errorf("erasing tape: %w", err)
 	}
-	for _, p := range wipe {
-		if err := p.wipe(t.sync); err != nil {
-			return fmt.Errorf("erasing tape: %w", err)
-		}
+	if !t.left { // which Append may be looking at
+		return nil
+	}
+	if err := t.parts[t.at].wipe(t.sync); err != nil {
+		return fmt.Errorf("erasing tape: %w", err)
 	}
 	t.left = false
 	return nil
@@ -227,19 +228,24 @@ type file interface {
 
 // diskFile syncs what was written and what it takes to find it, but not the
 // times of the file.
-type diskFile struct{ *os.File }
-
-func (f diskFile) Sync() error {
-	for {
-		if err := unix.Fdatasync(int(f.Fd())); !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
+type diskFile struct {
+	*os.File
+	raw syscall.RawConn
 }
 
-// growth is by how much a file grows at least, and kept is how large it stays
-// when it is wiped.
+func (f diskFile) Sync() (err error) {
+	closed := f.raw.Control(func(fd uintptr) {
+		for err = unix.Fdatasync(int(fd)); errors.Is(err, unix.EINTR); {
+			err = unix.Fdatasync(int(fd))
+		}
+	})
+	return errors.Join(err, closed)
+}
+
+// A file has first bytes from the beginning and kept after it was used. It grows
+// by growth at least, which takes the file system long.
 const (
+	first  = 1 << 20
 	growth = 256 << 10
 	kept   = 4 << 20
 )
@@ -253,11 +259,16 @@ func openPart(path string) (*part, error) {
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		err = fmt.Errorf("%s is in use by another program", path)
 	}
-	info, failed := f.Stat()
-	if err := errors.Join(err, failed); err != nil {
+	info, err1 := f.Stat()
+	raw, err2 := f.SyscallConn()
+	if err := errors.Join(err, err1, err2); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &part{file: diskFile{f}, size: info.Size()}, nil
+	p := &part{file: diskFile{f, raw}, size: info.Size()}
+	if p.size < first {
+		_ = p.grow(first) // a full disk is found out by who writes
+	}
+	return p, nil
 }
 
 // begin learns which filling the file holds. What is on it that is no whole
@@ -384,6 +395,9 @@ func (p *part) wipe(sync bool) error {
 	}
 	if err := p.zero(0, min(used, p.size)); err != nil {
 		return err
+	}
+	if p.size < kept {
+		_ = p.grow(kept) // now, while nobody waits; a full disk is found out by who writes
 	}
 	if err := p.flush(sync); err != nil {
 		return err

@@ -32,7 +32,15 @@ func burned(t *testing.T, keepErased bool) (stored, decrypted string) {
 		before := map[*Device]*clienttest.Disk{alice: alice.Disk.Clone(), bob: bob.Disk.Clone()}
 		var recorded []api.Entry
 		n.Wire.tamper = record(n, room, &recorded)
-		if _, err := alice.Client.Send(room, client.Draft{Text: "canary that burns", Burn: 30}); err != nil {
+		m, err := alice.Client.Send(room, client.Draft{Text: "canary that burns", Burn: 600})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		if err := alice.Client.Edit(room, m.ID, "canary that burns, edited"); err != nil { // what it said before burns with it
+			t.Fatal(err)
+		}
+		if err := bob.Client.SetDraft(room, "an answer", m.ID); err != nil {
 			t.Fatal(err)
 		}
 		n.MustQuiet()

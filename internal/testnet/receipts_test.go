@@ -180,3 +180,33 @@ func TestNothingIsToldOfWhatIsGone(t *testing.T) {
 		n.Wire.tamper = nil
 	})
 }
+
+// Where the server takes nothing, reports wait, and reading goes on.
+func TestReportsDoNotHoldUpReading(t *testing.T) {
+	run(t, 85, func(t *testing.T, n *Net) {
+		alice, bob := n.Person("alice"), n.Person("bob")
+		n.MustQuiet()
+		room := n.room("tea", alice, bob)
+		full := func(l *Link, r *request) ([]byte, error, bool) {
+			return nil, api.Errorf(api.Unavailable, "the disk is full"), l.device == bob && r.name == api.Append.Name
+		}
+		for i := range 3 {
+			alice.say(room, fmt.Sprint("message ", i))
+			n.Wire.tamper = full
+			for range 2 {
+				if err := bob.Sync(); err != nil {
+					t.Fatalf("bob reads: %v", err)
+				}
+				n.Clock.Advance(3 * time.Second)
+			}
+			n.Wire.tamper = nil
+		}
+		if got := texts(t, bob, room); len(got) != 3 {
+			t.Errorf("bob shows %q", got)
+		}
+		n.MustQuiet()
+		if got, _ := stateOf(t, alice, room, "message 2"); got != client.Delivered {
+			t.Errorf("once the server takes it, the last message is %s", got)
+		}
+	})
+}

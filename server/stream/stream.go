@@ -113,6 +113,7 @@ func New(c Config) *Service {
 		Config: c, connects: duty.NewOriginLimiter(c.Clock, 3000, 10*time.Minute), ctx: ctx, stop: stop,
 		streams: make(map[*conn]struct{}), devices: make(map[api.DeviceID][]*conn),
 		sessions: make(map[api.DeviceID]*session),
+		stirred:  tidyAfter, // starting takes memory, too
 	}
 	s.crew = newCrew(ctx, &s.running)
 	s.running.Go(s.pinger)

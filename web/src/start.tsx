@@ -31,6 +31,7 @@ export async function start(door: Door, options: { shell: boolean }): Promise<Se
       if (announced?.id === id) announce();
       withdraw(room, id);
     },
+    letIn: (device) => session.tell(text("device.alert", { name: tameName(device) }), "problem"),
   });
   announce();
   session.subscribe(() => {

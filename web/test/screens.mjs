@@ -334,6 +334,47 @@ test("offline, what is sent waits and goes out on return", () =>
     assert.equal(await page.locator(".connection-bar").count(), 0);
   }));
 
+test("a notification says that there is something, and not what, unless its person wished for it", () =>
+  on("story=chats", async (page) => {
+    await page.evaluate(() => {
+      globalThis.said = [];
+      globalThis.Notification = class {
+        static permission = "granted";
+        constructor(title, { body }) {
+          globalThis.said.push(`${title} / ${body}`);
+        }
+        close() {}
+      };
+      localStorage.setItem("sconce.look", JSON.stringify({ notify: true }));
+      const { door } = globalThis.sconce;
+      for (const room of ["r-watch", "r-night", "r-u-aisha"]) void door.writes(door.rooms.get(room), "u-aisha", "the canary sings");
+    });
+    await page.waitForFunction(() => globalThis.said.length >= 2);
+    await page.waitForTimeout(500);
+    const said = await page.evaluate(() => globalThis.said);
+    assert.equal(said.length, 2, "a muted room rang");
+    assert.doesNotMatch(said.join(), /canary|Aisha|Harbour/);
+    await page.evaluate(async () => {
+      const { door, session } = globalThis.sconce;
+      await session.setSettings({ previews: true });
+      globalThis.said = [];
+      void door.writes(door.rooms.get("r-u-aisha"), "u-aisha", "the canary sings");
+      void door.writes(door.rooms.get("r-u-jonas"), "u-jonas", "the canary burns", { burn: 60 });
+    });
+    await page.waitForFunction(() => globalThis.said.length === 2);
+    const open = (await page.evaluate(() => globalThis.said)).join();
+    assert.match(open, /Aisha Karimi \/ the canary sings/);
+    assert.doesNotMatch(open, /burns/);
+  }));
+
+test("another device of one's own is announced", () =>
+  on("story=devices-link", async (page) => {
+    await page.getByLabel("Code", { exact: true }).fill("SD1-4Q7ZK-M0XPA");
+    await page.click("text=Let it in");
+    await page.waitForSelector(".toast:has-text('Chrome on Android is one of your devices now')");
+    await page.waitForSelector(".devices li:has-text('Chrome on Android')");
+  }));
+
 test("the shell opens without a network", () =>
   on("story=chats&shell", async (page) => {
     await page.evaluate(() => navigator.serviceWorker.ready.then(() => true));

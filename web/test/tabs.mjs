@@ -4,6 +4,7 @@
 //   node test/tabs.mjs CHROMIUM PROFILE URL INVITE
 
 import assert from "node:assert/strict";
+import { cpus, loadavg } from "node:os";
 import { chromium } from "playwright-core";
 
 const [executablePath, profile, url, invite] = process.argv.slice(2);
@@ -60,12 +61,13 @@ try {
         for (let i = 0; globalThis.sending; i++) {
           globalThis.asked.push(door.call("send", { room, text: `${globalThis.tabName ?? "t"}-${Math.random()}` }));
           if (i % 4 === 3) await globalThis.asked.at(-1);
+        if (i > 20) await new Promise((resolve) => setTimeout(resolve, 100));
         }
       })();
       return 0;
     }, room);
     assert.equal(began, 0);
-    await other.waitForTimeout(150);
+    await other.waitForTimeout(3000); // it has prepared itself by then
     const asking = other.evaluate(async () => {
       // When the answer that needs a core comes: how long nobody was there.
       const gaps = [];
@@ -93,7 +95,10 @@ try {
     other = await tab();
     assert.equal((await call(other, "state")).state, "open");
   }
-  say("handover", times);
+  // On a machine that has more to do than it can, everything takes its share longer.
+  const busy = Math.max(1, loadavg()[0] / cpus().length);
+  say("handover", { times, busy });
+  assert.ok(Math.min(...times) <= 300 * busy, `a hand-over takes ${Math.min(...times)} ms`);
   await call(leader, "sync");
   const all = await page500(leader, room);
   assert.equal(all.length, new Set(all).size, "a message is there twice");
@@ -134,6 +139,25 @@ try {
   const c = await tab();
   assert.equal((await call(c, "state")).state, "locked");
   await call(c, "unlock", { passphrase: "correct horse" });
+
+  // No more space: it says so, and has what it had when there is space again.
+  const kept = (await texts(c, room)).length;
+  const session = await context.newCDPSession(c);
+  await session.send("Storage.overrideQuotaForOrigin", { origin: new URL(url).origin, quotaSize: 1 });
+  const full = await c.evaluate(async (room) => {
+    for (let i = 0; i < 400; i++) {
+      const failed = await door.call("send", { room, text: `${i} ${"x".repeat(20_000)}` }).then(() => "", (e) => e.message);
+      if (failed) return failed;
+    }
+    return "";
+  }, room);
+  say("full", full);
+  assert.match(full, /no more space/);
+  await session.send("Storage.overrideQuotaForOrigin", { origin: new URL(url).origin });
+  await call(c, "lock").catch(() => {});
+  await c.waitForFunction(async () => (await door.call("state", {})).state === "locked");
+  await call(c, "unlock", { passphrase: "correct horse" });
+  assert.ok((await texts(c, room)).length >= kept);
 
   // Somebody takes the lock by force.
   await c.evaluate(() => {

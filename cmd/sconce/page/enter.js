@@ -7,7 +7,7 @@ history.replaceState(null, "", "/enter");
 
 async function enter() {
   const answer = await fetch("/session", { method: "POST", body: token });
-  if (!answer.ok) throw new Error(await answer.text());
+  if (!answer.ok) throw new Error((await answer.text()).trim());
   sessionStorage.setItem("sconce-session", await answer.text());
   location.replace("/");
 }

@@ -110,7 +110,7 @@ func (m *model) sidePane(l layout) []string {
 		lines = append(lines, m.entry(m.rooms[i], l.side)...)
 	}
 	if len(m.rooms) == 0 {
-		lines = append(lines, r.fit(" "+t.dim.Render("Nobody yet. Ctrl-N begins"), l.side), r.fit(" "+t.dim.Render("a conversation."), l.side))
+		lines = append(lines, r.fit(" "+t.dim.Render("Nobody here yet."), l.side), r.fit(" "+t.dim.Render("Ctrl-N begins."), l.side))
 	}
 	for len(lines) < l.body {
 		lines = append(lines, strings.Repeat(" ", l.side))

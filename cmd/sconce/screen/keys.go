@@ -2,6 +2,7 @@ package screen
 
 import (
 	"strings"
+	"time"
 
 	"charm.land/bubbles/v2/key"
 	"charm.land/bubbles/v2/textarea"
@@ -118,8 +119,28 @@ func (m *model) pressComposer(k tea.KeyPressMsg) []wish {
 			return nil
 		}
 	}
+	before := m.compose.area.Value()
 	m.compose.area, _ = m.compose.area.Update(k)
+	if m.compose.area.Value() != before {
+		return m.tellWriting()
+	}
 	return nil
+}
+
+// writingPause is how long others take one to be writing without being told
+// again; the core refuses to say it more often.
+const writingPause = 4 * time.Second
+
+// tellWriting lets the room know that one writes, where the person wants that.
+func (m *model) tellWriting() []wish {
+	c := m.room(m.open)
+	if c == nil || c.Left || !m.settings.Typing || m.compose.empty() || m.compose.editing != nil || m.now.Sub(m.compose.told) < writingPause {
+		return nil
+	}
+	m.compose.told = m.now
+	w := ask(bridge.Typing, bridge.RoomParams{Room: m.open}, nil)
+	w.quiet = true
+	return []wish{w}
 }
 
 // giveUp drops what the next message would answer, replace, or how long it

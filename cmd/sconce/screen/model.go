@@ -94,7 +94,22 @@ func (m *model) begin() []wish {
 		ask(bridge.Me, bridge.None{}, func(m *model, me client.Me) []wish { m.me = me; return nil }),
 		ask(bridge.Settings, bridge.None{}, func(m *model, s client.Settings) []wish { m.settings = s; return nil }),
 		ask(bridge.Rooms, bridge.None{}, (*model).takeRooms),
+		m.probe(),
 	}
+}
+
+// probe finds out whether the server is there, where nobody has said so yet: a
+// client that another process runs tells only of changes.
+func (m *model) probe() wish {
+	found := func(m *model, r client.Reach) {
+		if m.connection.State == "" {
+			m.connection.State = r
+		}
+	}
+	w := ask(bridge.Sync, bridge.None{}, func(m *model, _ bridge.None) []wish { found(m, client.ReachOnline); return nil })
+	w.instead = func(m *model) { found(m, client.ReachOffline) }
+	w.quiet = true
+	return w
 }
 
 // takeRooms takes the list of rooms, and opens the newest when none is open.
@@ -155,7 +170,7 @@ func (m *model) turnTo(room string) (wishes []wish) {
 		wishes = m.keepDraft()
 		c.unsent = m.compose.put()
 	}
-	m.open, m.timeline = room, timeline{}
+	m.open, m.timeline, m.compose.told = room, timeline{}, time.Time{}
 	if c := m.room(room); c != nil {
 		if c.unsent.text == "" && c.Draft != "" { // from the last time
 			c.unsent = unsent{text: c.Draft}
@@ -251,7 +266,8 @@ func (m *model) warn(text string) {
 // composer is where one writes.
 type composer struct {
 	area         textarea.Model
-	kept         string // what the core keeps of it
+	kept         string    // what the core keeps of it
+	told         time.Time // when the room was told that one writes
 	replyTo      *answered
 	editing      *client.MessageView
 	expire, burn int // of the next message, in seconds; 0: as the room says

@@ -81,6 +81,13 @@ func TestWriterShowsUntilTheyAreDone(t *testing.T) {
 
 func TestBarTellsWhatWaits(t *testing.T) {
 	s := aShow(t, quiet(), 80, 24)
+	s.shows("● online")
+	c := quiet()
+	c.offline = true
+	s = aShow(t, c, 80, 24)
+	s.shows("○ offline")
+	s.hides("can't be reached")
+	s.event(client.Event{Connection: &client.ConnectionView{State: client.ReachConnecting}})
 	s.shows("connecting")
 	s.event(client.Event{Connection: &client.ConnectionView{State: client.ReachOffline, Queued: 2}})
 	s.shows("○ offline · 2 messages wait")
@@ -133,4 +140,23 @@ func TestOwnMessagesTellHowFarTheyCame(t *testing.T) {
 	s.event(client.Event{Message: &m})
 	s.keys("tab", "up", "enter")
 	s.shows("read by Carol", "there for Bob, Carol", "as it was before")
+}
+
+func TestOthersAreToldOfWritingWhereThePersonWants(t *testing.T) {
+	s := aShow(t, quiet(), 80, 24)
+	s.asked()
+	s.types("abc")
+	s.wants()
+
+	c := quiet()
+	c.settings.Typing = true
+	s = aShow(t, c, 80, 24)
+	s.asked()
+	s.types("abc")
+	s.wants(`typing {"room":"team"}`)
+	s.at = s.at.Add(5 * time.Second)
+	s.types("d")
+	s.wants(`typing {"room":"team"}`)
+	s.keys("backspace", "backspace", "backspace", "backspace")
+	s.wants()
 }

@@ -186,6 +186,7 @@ type wish struct {
 	inOrder bool   // after those before it: two messages arrive as they were typed
 	call    func(context.Context, bridge.Door) (answer, error)
 	instead func(*model) // what the model does when it does not come true; may be nil
+	quiet   bool         // nobody is told when it does not
 }
 
 // answer is what the model does once a wish came true.
@@ -217,7 +218,9 @@ func (w wish) carry(ctx context.Context, d bridge.Door) answer {
 		return then
 	}
 	return func(m *model) []wish {
-		m.fail(err)
+		if !w.quiet {
+			m.fail(err)
+		}
 		if w.instead != nil {
 			w.instead(m)
 		}

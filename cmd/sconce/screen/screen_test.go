@@ -34,6 +34,7 @@ type core struct {
 	people   []client.PersonView
 	messages map[string][]client.MessageView
 	settings client.Settings
+	offline  bool
 	found    client.SearchView
 	refuse   *bridge.Error
 	asked    []string // the calls that change something, with their params
@@ -62,6 +63,10 @@ func (c *core) Call(_ context.Context, method string, params json.RawMessage) (j
 		result = c.people
 	case "safety":
 		result = client.SafetyView{User: p.User, Name: p.User, Number: "11111 22222 33333 44444 55555 66666", Trust: client.Unverified}
+	case "sync":
+		if c.offline {
+			return nil, bridge.Errorf(bridge.Offline, "the server can't be reached")
+		}
 	case "settings":
 		result = c.settings
 	case "history":

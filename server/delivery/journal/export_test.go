@@ -34,3 +34,7 @@ var DecodeRecord = decodeBatch
 // FlushEvery makes the journal flush more often. It is called before the journal
 // runs.
 func (j *Journal) FlushEvery(d time.Duration) { j.every = d }
+
+// Learned reports whether the journal knows of most appends by itself that they
+// are new.
+func (j *Journal) Learned() bool { return j.known.complete.Load() }

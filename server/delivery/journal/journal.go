@@ -93,6 +93,7 @@ type Journal struct {
 	// and those before it, which go into the tables.
 	recentMu        sync.Mutex
 	recent, leaving map[[32]byte]Place // guarded by recentMu
+	known           known
 
 	sinks    sinks
 	flushing *flush      // under way; the committer's alone
@@ -119,7 +120,7 @@ func Open(ctx context.Context, database *sqldb.DB, clock duty.Clock, log *slog.L
 		every: flushEvery,
 		db:    database, read: db.New(database.Read), clock: clock, log: log, stmts: stmts,
 		ops: make(chan *op, maxWaiting), flushes: make(chan chan error), stopped: make(chan struct{}),
-		logs: map[api.LogID]*Log{}, idle: list.New(), recent: map[[32]byte]Place{},
+		logs: map[api.LogID]*Log{}, idle: list.New(), recent: map[[32]byte]Place{}, known: known{bits: make([]uint64, knownBits/64)},
 		begin: func() {}, end: func() {},
 	}
 	if j.tape, err = database.Tape(); err != nil {
@@ -284,6 +285,11 @@ func (j *Journal) Run(ctx context.Context) {
 	}()
 	tick := time.NewTicker(j.every)
 	defer tick.Stop()
+	var learning sync.WaitGroup
+	defer learning.Wait()
+	if j.tape != nil { // elsewhere others remember appends as well
+		learning.Go(func() { j.known.learn(ctx, j.read) })
+	}
 	work := context.WithoutCancel(ctx) // a transaction is ended, not broken off
 	var waiting []*op
 	due := true // what an earlier process left on the tape

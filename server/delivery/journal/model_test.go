@@ -71,7 +71,7 @@ func TestJournalIsTheModel(t *testing.T) {
 			const devices = 5
 			room := r.room(t, 2)
 			m := &model{windows: map[int]*modelWindow{0: {from: 1}, 1: {from: 1}}}
-			expired := int64(0)
+			expired, waited := int64(0), 0
 			who := rapid.IntRange(0, devices-1)
 			rt.Repeat(map[string]func(*rapid.T){
 				"": func(rt *rapid.T) {
@@ -167,7 +167,11 @@ func TestJournalIsTheModel(t *testing.T) {
 					}
 				},
 				"wait": func(rt *rapid.T) {
-					r.now.Add(int64(rapid.IntRange(1, 200).Draw(rt, "hours")) * time.Hour.Milliseconds())
+					hours := rapid.IntRange(1, 200).Draw(rt, "hours")
+					if waited += hours; waited >= 90*24 {
+						rt.Skip("appends would be forgotten")
+					}
+					r.now.Add(int64(hours) * time.Hour.Milliseconds())
 					if err := r.Expire(t.Context()); err != nil {
 						rt.Fatal(err)
 					}

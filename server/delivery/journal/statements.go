@@ -95,6 +95,7 @@ func (s *storing) remember(b *batch) error {
 	rows := 0
 	for _, o := range b.ops {
 		if o.remembered() {
+			s.j.known.add(&o.key)
 			args = append(args, o.key[:], int64(o.place.Seq), o.place.Time)
 			rows++
 		}
@@ -245,7 +246,7 @@ func (j *Journal) answers(ctx context.Context, ops []*op) (map[[32]byte]Place, e
 	for _, o := range ops {
 		if at, ok := j.lately(o.key); ok {
 			places = noted(places, o.key, at)
-		} else if o.remembered() {
+		} else if o.remembered() && j.known.maybe(&o.key) {
 			args = append(args, o.key[:])
 		}
 	}

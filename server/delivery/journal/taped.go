@@ -125,6 +125,7 @@ func (s *storing) fileKeys(keys map[[32]byte]Place) error {
 	sorted := slices.SortedFunc(maps.Keys(keys), func(a, b [32]byte) int { return bytes.Compare(a[:], b[:]) })
 	args := make([]any, 0, 3*len(sorted))
 	for i := range sorted {
+		s.j.known.add(&sorted[i])
 		at := keys[sorted[i]]
 		args = append(args, sorted[i][:], int64(at.Seq), at.Time)
 	}

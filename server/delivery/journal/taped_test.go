@@ -80,6 +80,42 @@ func TestWhatWasAnsweredOutlivesACrash(t *testing.T) {
 	}
 }
 
+// Whichever way an append came into the table, and whenever, a repeat is known
+// when the filter is asked first.
+func TestRepeatsAreKnownToTheFilter(t *testing.T) {
+	db := sqldbtest.SQLite(t)
+	r := start(t, db, nil)
+	room := r.room(t, 2)
+	var said []*journal.Write
+	say := func(w *journal.Write) {
+		t.Helper()
+		if _, err := r.Write(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+		said = append(said, w)
+	}
+	check := func(when string) {
+		t.Helper()
+		if err := r.Expire(t.Context()); err != nil { // all goes into the table
+			t.Fatal(err)
+		}
+		eventually(t, "it has learned", r.Learned)
+		for i, w := range said {
+			if at, err := r.Write(t.Context(), w); err != nil || at.Seq != uint64(i+1) {
+				t.Errorf("%s: a repeat of %d got %d, %v", when, i+1, at.Seq, err)
+			}
+		}
+	}
+	eventually(t, "it has learned", r.Learned)
+	for i := range 100 {
+		say(message(room, 0, fmt.Sprint(i)))
+	}
+	check("after the flush")
+	r.stop()
+	r = start(t, db, nil)
+	check("after a restart")
+}
+
 // The tape of another time, beside a database that was put back from a copy, is
 // an error and no gap in the log.
 func TestTapeThatGoesOnFromElsewhereIsRefused(t *testing.T) {

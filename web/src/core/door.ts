@@ -14,6 +14,12 @@ export function openDoor(): Door {
 
 const again = 1000;
 
+/** What "sconce app" gave this tab: it opens the door, and no other page has it. */
+function session(): string[] {
+  const given = sessionStorage.getItem("sconce-session");
+  return given === null ? ["sconce"] : ["sconce", `sconce.${given}`];
+}
+
 /** A pipe to the program that serves the page. It comes back when the program does. */
 class SocketPipe implements Pipe {
   readonly #address: string;
@@ -24,7 +30,7 @@ class SocketPipe implements Pipe {
   }
 
   listen(ears: Ears): void {
-    const socket = new WebSocket(this.#address);
+    const socket = new WebSocket(this.#address, session());
     this.#socket = socket;
     socket.onopen = () => ears.renewed();
     socket.onmessage = ({ data }) => ears.line(String(data));

@@ -32,6 +32,8 @@ export interface AppState {
   host?: DoorView;
   me?: Me;
   loaded: boolean;
+  /** Why the core can't be asked at all, in words; the page has nothing else to show then. */
+  trouble?: string;
   connection: ConnectionView;
   rooms: Record<string, RoomView>;
   timelines: Record<string, Timeline>;
@@ -50,6 +52,7 @@ export interface AppState {
 export type Action =
   | { type: "event"; event: Event; now: number }
   | { type: "host"; host: DoorView }
+  | { type: "trouble"; text: string }
   | { type: "opened"; me: Me; rooms: readonly RoomView[]; settings: Settings }
   | { type: "people"; people: readonly PersonView[] }
   | { type: "settings"; settings: Settings }
@@ -84,6 +87,8 @@ export function next(state: AppState, action: Action): AppState {
       return onEvent(state, action.event, action.now);
     case "host":
       return onHost(state, action.host);
+    case "trouble":
+      return { ...initial, trouble: action.text, toasts: state.toasts, turn: state.turn };
     case "opened":
       return {
         ...state,
@@ -118,7 +123,7 @@ export function next(state: AppState, action: Action): AppState {
 }
 
 function onHost(state: AppState, host: DoorView): AppState {
-  if (host.state === "open") return { ...state, host };
+  if (host.state === "open") return { ...state, host, trouble: undefined };
   // Locked: nothing that was readable stays in the page's memory.
   return { ...initial, host, link: state.link, toasts: state.toasts, turn: state.turn };
 }

@@ -3,6 +3,7 @@ import type { AppState, Entry, Timeline } from "./next";
 
 /** What the timeline draws, top to bottom. */
 export type Row =
+  | { kind: "start"; key: string }
   | { kind: "day"; key: string; time: number }
   | { kind: "unread"; key: string }
   | { kind: "notice"; key: string; message: MessageView }
@@ -13,7 +14,7 @@ const together = 5 * 60_000;
 
 /** Cuts a timeline into rows: a line for each day and for what is new, and messages of one person in a row grouped. */
 export function rows(timeline: Timeline): Row[] {
-  const out: Row[] = [];
+  const out: Row[] = timeline.oldest ? [{ kind: "start", key: "start" }] : [];
   let day = "";
   let before: MessageView | undefined;
   let divided = false;

@@ -12,6 +12,8 @@ export interface Ears {
   announce(message: MessageView): void;
   /** A message is no more: nothing may go on telling of it. */
   gone(room: string, id: string): void;
+  /** Another device was let in as one of this person's. */
+  letIn(device: string): void;
 }
 
 const page = 60;
@@ -34,6 +36,7 @@ export class Session {
   #paging = new Set<string>();
   #viewed = new Map<string, number>();
   #typed = new Map<string, number>();
+  #devices?: Set<string>;
   #link?: AbortController;
   #stop?: () => void;
   #ticking?: ReturnType<typeof setInterval>;
@@ -81,11 +84,18 @@ export class Session {
   }
 
   async #begin(): Promise<void> {
-    await this.#try(async () => {
+    try {
       const host = await this.door.call("state", {});
       this.dispatch({ type: "host", host });
       if (host.state === "open") await this.#load();
-    });
+    } catch (error) {
+      this.dispatch({ type: "trouble", text: this.ears.explain(error) });
+    }
+  }
+
+  /** Asks the core anew, after it could not be asked. */
+  again(): Promise<void> {
+    return this.#begin();
   }
 
   async #load(): Promise<void> {
@@ -97,7 +107,7 @@ export class Session {
       ]);
       this.dispatch({ type: "opened", me, rooms, settings });
       if (this.#state.selected) await this.newest(this.#state.selected);
-      await this.people();
+      await Promise.all([this.people(), this.#lookAtDevices()]);
     });
   }
 
@@ -106,12 +116,26 @@ export class Session {
     const fresh = event.message && !this.#known(event.message);
     this.dispatch({ type: "event", event, now: this.clock() });
     if (this.#state.host?.state === "open" && was.host?.state !== "open") void this.#load();
-    if (event.state && event.state.state !== "open") this.#viewed.clear();
     if (event.gone) this.ears.gone(event.gone.room, event.gone.id);
+    if (event.me && was.me) void this.#lookAtDevices();
+    if (event.state && event.state.state !== "open") {
+      this.#viewed.clear();
+      this.#devices = undefined;
+    }
     const m = event.message;
     if (!m || !fresh || m.mine || m.deleted || (m.kind !== "text" && m.kind !== "reply")) return;
     if (m.room === this.#state.selected && !document.hidden) this.ears.announce(m);
     else this.ears.notify(m, this.#state.rooms[m.room]);
+  }
+
+  /** Tells of a device that was not there before: whoever let it in should know, and whoever did not all the more. */
+  async #lookAtDevices(): Promise<void> {
+    await this.#try(async () => {
+      const list = await this.door.call("devices", {});
+      const before = this.#devices;
+      this.#devices = new Set(list.map((d) => d.device));
+      for (const d of list) if (before && !before.has(d.device) && !d.this) this.ears.letIn(d.name);
+    });
   }
 
   #known(m: MessageView): boolean {

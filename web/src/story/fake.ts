@@ -65,6 +65,7 @@ export class FakeDoor implements Door {
     this.#host = {
       state: options.state ?? "open",
       persistent: options.persistent ?? true,
+      passphrase: true,
       version: "0.2.0",
       build: "b3f0c1d29a7745e8b6c2f41d",
       kind: "browser",

@@ -16,6 +16,11 @@ const own = "leader";
 // How long a core that was locked has to answer the call that locked it.
 const lastWords = 50;
 
+/** A worker that loads what a core needs, and takes the store when it is told to lead. */
+export function prepareCore(): Worker {
+  return new Worker(ourScript(coreURL), { type: "module", name: "sconce-core" });
+}
+
 /** Leads until stop. token opens the store, where the leader before had it open. */
 export class Leader {
   readonly #all = new BroadcastChannel(allChannel);
@@ -31,10 +36,10 @@ export class Leader {
   #failed: ToAll | undefined;
   #token: string | null;
 
-  constructor(token: string | null) {
+  constructor(token: string | null, prepared: Worker) {
     this.#token = token;
     this.#inbox.onmessage = ({ data }: MessageEvent<ToLeader>) => this.#hear(data);
-    this.#start();
+    this.#start(prepared);
   }
 
   /** Ends the core at once. */
@@ -45,14 +50,14 @@ export class Leader {
     for (const channel of [this.#all, this.#inbox, ...this.#tabs.values()]) channel.close();
   }
 
-  #start(): void {
+  #start(worker: Worker): void {
     this.#ready = this.#open = false;
     this.#failed = undefined;
     this.#era = crypto.randomUUID();
-    const worker = new Worker(ourScript(coreURL), { type: "module", name: "sconce-core" });
     this.#worker = worker;
     worker.onmessage = ({ data }: MessageEvent<FromCore>) => this.#worker === worker && this.#told(data);
     worker.onerror = (event) => this.#worker === worker && this.#fail("failed", event.message || "the core can't be started");
+    this.#core({ kind: "lead" });
   }
 
   #told(message: FromCore): void {
@@ -130,7 +135,7 @@ export class Leader {
       if (this.#worker !== worker) return;
       worker?.terminate();
       this.#door = this.#ears = undefined;
-      this.#start();
+      this.#start(prepareCore());
     }, lastWords);
   }
 

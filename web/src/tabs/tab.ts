@@ -5,7 +5,10 @@ import { CoreError, type Door } from "../core/bridge";
 import { LineDoor, type Ears, type Pipe } from "../core/line";
 import { allChannel, leaderChannel, leaderLock, tabChannel, tabLock, type ToAll, type ToLeader, type ToTab } from "./channel";
 import { watchTouches } from "./idle";
-import { coreError, Leader } from "./leader";
+import { coreError, Leader, prepareCore } from "./leader";
+
+// How long a page has for itself before it prepares for what may never come.
+const settled = 1500;
 
 /** Opens a door to the core that all tabs share, and leads if nobody does. */
 export function openTab(): Door {
@@ -67,13 +70,28 @@ class TabPipe implements Pipe {
     });
   }
 
-  /** Waits for its turn to lead, and leads for as long as the page lives. */
+  /**
+   * Waits for its turn to lead, and leads for as long as the page lives. While it
+   * waits it has a core prepared, so that the others wait for none.
+   */
   async #lead(ears: Ears): Promise<void> {
     for (;;) {
       let leader: Leader | undefined;
+      let prepared: Worker | undefined;
+      const preparing = setTimeout(() => {
+        const core = prepareCore();
+        prepared = core;
+        // It says nothing before it leads but that it can't, as when the server
+        // was gone: then the time to lead may find it there again.
+        core.onmessage = core.onerror = () => {
+          core.terminate();
+          prepared = undefined;
+        };
+      }, settled);
       try {
         await navigator.locks.request(leaderLock, () => {
-          leader = new Leader(this.#token);
+          clearTimeout(preparing);
+          leader = new Leader(this.#token, prepared ?? prepareCore());
           // The core ends with the page, and before the next leader begins.
           addEventListener("pagehide", () => leader?.stop(), { once: true });
           return new Promise<never>(() => {});

@@ -2,17 +2,19 @@ import { CSPProvider } from "@base-ui/react/csp-provider";
 import { DirectionProvider } from "@base-ui/react/direction-provider";
 import { Tooltip } from "@base-ui/react/tooltip";
 import { CircleAlert, Info, X } from "lucide-react";
-import { useEffect, useMemo, useState } from "react";
+import { lazy, Suspense, useEffect, useMemo, useState } from "react";
 import { keepLook, readLook, wear, type Look } from "../core/look";
 import { unreadTotal } from "../core/rows";
 import type { Session } from "../core/store";
 import { speak, Speech, useText } from "../i18n";
 import { LookContext, SessionContext, useApp, useSession } from "./context";
-import { Desk } from "./desk/desk";
-import { Removed, Unfinished, Unlock } from "./first/unlock";
+import { Removed, Trouble, Unfinished, Unlock } from "./first/unlock";
 import { Welcome } from "./first/welcome";
 import { Brand, IconButton } from "./kit";
-import { forgetTexts, tame } from "./message/text";
+import { tame } from "./message/text";
+
+const loadDesk = () => import("./desk/desk");
+const Desk = lazy(() => loadDesk().then((m) => ({ default: m.Desk })));
 
 /** The whole page. */
 export function App({ session, announced }: { session: Session; announced: string }) {
@@ -55,8 +57,8 @@ export function App({ session, announced }: { session: Session; announced: strin
 }
 
 function Screen() {
-  const t = useText();
   const host = useApp((s) => s.host?.state);
+  const trouble = useApp((s) => s.trouble);
   const removed = useApp((s) => s.me?.removed === true);
   const unread = useApp(unreadTotal);
   // While the recovery key is on the screen, nothing else takes its place.
@@ -64,13 +66,18 @@ function Screen() {
   useEffect(() => {
     document.title = unread > 0 && host === "open" ? `(${unread}) Sconce` : "Sconce";
   }, [unread, host]);
-  useEffect(() => {
-    if (host === "locked") forgetTexts();
-  }, [host]);
+  // The desk is read while the person signs up or unlocks.
+  useEffect(() => void loadDesk(), []);
+  if (trouble !== undefined) return <Trouble text={trouble} />;
   if (host === "new" || held) return <Welcome hold={hold} />;
-  if (host === "unfinished") return <Unfinished />;
+  if (host === "unfinished") return <Unfinished hold={hold} />;
   if (host === "locked") return <Unlock />;
-  if (host === "open") return removed ? <Removed /> : <Desk />;
+  if (host === "open") return removed ? <Removed /> : <Suspense fallback={<Splash />}><Desk /></Suspense>;
+  return <Splash />;
+}
+
+function Splash() {
+  const t = useText();
   return <div className="splash" role="status"><Brand size={52} /><span className="unseen">{t("loading")}</span></div>;
 }
 

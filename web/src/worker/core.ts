@@ -7,6 +7,8 @@ import { makeHost } from "./host";
 
 /** What the core is told. */
 export type ToCore =
+  /** The store is this worker's now. Until then it loads what it will need. */
+  | { kind: "lead" }
   | { kind: "open"; tab: string }
   | { kind: "line"; tab: string; line: string }
   | { kind: "close"; tab: string };
@@ -33,6 +35,7 @@ const lines = new Map<string, Line>();
 
 function listen(core: Core): void {
   addEventListener("message", ({ data }: MessageEvent<ToCore>) => {
+    if (data.kind === "lead") return;
     const { tab } = data;
     switch (data.kind) {
       case "open":
@@ -63,11 +66,13 @@ function failed(thrown: unknown): void {
 
 async function boot(): Promise<void> {
   // The page may speak before the core can listen.
-  const early: MessageEvent[] = [];
-  const keep = (event: MessageEvent) => void early.push(event);
+  const early: MessageEvent<ToCore>[] = [];
+  let lead = () => {};
+  const mayLead = new Promise<void>((resolve) => (lead = resolve));
+  const keep = (event: MessageEvent<ToCore>) => (event.data.kind === "lead" ? lead() : void early.push(event));
   addEventListener("message", keep);
   const program = compile();
-  const [module, host] = await Promise.all([program, makeHost(program, build)]);
+  const [module, host] = await Promise.all([program, makeHost(program, build, mayLead)]);
   Object.assign(globalThis, { sconceHost: host });
   await start(module, [], () => failed(new Error("the core stopped")));
   listen((globalThis as unknown as { sconceCore: Core }).sconceCore);

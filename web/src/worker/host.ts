@@ -6,7 +6,7 @@ import deriveURL from "./derive.ts?worker&url";
 import { HostError, fileError, quota } from "./error";
 import { keyringOn, memoryFile, openKeyring, type KeyringHandle } from "./keyring";
 import { openFile, privateFolder, type SyncFile } from "./opfs";
-import { loadSQLite, type SQLite } from "./sqlite";
+import { inMemory, loadLibrary, onFiles, type SQLite } from "./sqlite";
 import { openStore, type StoreHandle } from "./store";
 
 export interface Host {
@@ -34,11 +34,15 @@ export interface Derivation {
 }
 export type Derived = { key: Uint8Array } | { failed: string };
 
-/** Makes the host of this worker, while the program is still on its way. */
-export async function makeHost(module: Promise<WebAssembly.Module>, build: string): Promise<Host> {
+/**
+ * Makes the host of this worker, while the program is still on its way. The
+ * store's files are taken when it may lead, and no earlier.
+ */
+export async function makeHost(module: Promise<WebAssembly.Module>, build: string, mayLead: Promise<void>): Promise<Host> {
+  const library = loadLibrary();
+  await mayLead;
   const folder = await privateFolder();
-  const sqlite = await loadSQLite(folder !== undefined);
-  const files = folder === undefined ? inMemory(sqlite) : await onFiles(folder, sqlite);
+  const files = folder === undefined ? inNoFiles(inMemory(await library)) : await inFolder(folder, await onFiles(await library));
   return {
     origin: location.origin,
     persistent: folder !== undefined,
@@ -51,7 +55,7 @@ export async function makeHost(module: Promise<WebAssembly.Module>, build: strin
 
 type Files = Pick<Host, "openStore" | "openKeyring" | "hasStore" | "wipe">;
 
-async function onFiles(folder: FileSystemDirectoryHandle, sqlite: SQLite): Promise<Files> {
+async function inFolder(folder: FileSystemDirectoryHandle, sqlite: SQLite): Promise<Files> {
   const probe = await openFile(folder, "probe");
   const keyring = (name: string) => `${name}.keyring`;
   return {
@@ -65,7 +69,7 @@ async function onFiles(folder: FileSystemDirectoryHandle, sqlite: SQLite): Promi
   };
 }
 
-function inMemory(sqlite: SQLite): Files {
+function inNoFiles(sqlite: SQLite): Files {
   return {
     openStore: (name) => openStore(sqlite, name, () => false),
     openKeyring: async () => keyringOn(memoryFile()),

@@ -26,7 +26,8 @@ const config = {
   error: () => {},
 };
 
-async function load(): Promise<Sqlite3Static> {
+/** Loads SQLite itself, which opens nothing yet. */
+export async function loadLibrary(): Promise<Sqlite3Static> {
   Object.assign(globalThis, { sqlite3ApiConfig: config });
   const options = {
     instantiateWasm(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance) => void) {
@@ -40,13 +41,8 @@ async function load(): Promise<Sqlite3Static> {
   return Promise.race([(sqlite3InitModule as (o: typeof options) => Promise<Sqlite3Static>)(options), failed]);
 }
 
-/** Loads SQLite. Without a folder it keeps everything in memory. */
-export async function loadSQLite(persistent: boolean): Promise<SQLite> {
-  const lib = await load();
-  return persistent ? onFiles(lib) : inMemory(lib);
-}
-
-async function onFiles(lib: Sqlite3Static): Promise<SQLite> {
+/** SQLite with its files. Nobody else may have them open. */
+export async function onFiles(lib: Sqlite3Static): Promise<SQLite> {
   let again = false;
   const pool = await whenFree(async () => {
     const options = {
@@ -78,7 +74,8 @@ async function onFiles(lib: Sqlite3Static): Promise<SQLite> {
   };
 }
 
-function inMemory(lib: Sqlite3Static): SQLite {
+/** SQLite that forgets everything with the worker. */
+export function inMemory(lib: Sqlite3Static): SQLite {
   return {
     lib,
     open: async () => new lib.oo1.DB(":memory:"),

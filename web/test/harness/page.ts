@@ -10,6 +10,7 @@ interface Run {
   program: string;
   args: string[];
   stopAfter: number;
+  noFiles: boolean;
 }
 type Command = Run | { op: "end"; id: number };
 

@@ -8,6 +8,7 @@ interface Run {
   program: string;
   args: string[];
   stopAfter: number;
+  noFiles: boolean;
 }
 
 interface GoRuntime {
@@ -46,8 +47,10 @@ addEventListener("securitypolicyviolation", (event) => {
 
 addEventListener("message", async ({ data }: MessageEvent<Run>) => {
   try {
+    // As in the private windows of some browsers.
+    if (data.noFiles) Object.defineProperty(navigator.storage, "getDirectory", { value: () => Promise.reject(new DOMException("no", "SecurityError")) });
     const module = WebAssembly.compileStreaming(fetch(data.program));
-    Object.assign(globalThis, { sconceHost: await makeHost(compile(), "test"), sconceReady: () => {} });
+    Object.assign(globalThis, { sconceHost: await makeHost(compile(), "test", Promise.resolve()), sconceReady: () => {} });
     const { Go } = globalThis as unknown as { Go: new () => GoRuntime };
     const go = new Go();
     go.argv = ["test", ...data.args];

@@ -6,6 +6,7 @@ import { Button, Empty } from "../kit";
 import { inText, keyNames, pressed } from "../keys";
 import { Details } from "../details/details";
 import { List } from "../list/list";
+import { forgetTexts } from "../message/tree";
 import { NewConversation } from "../people/choose";
 import { PersonDialog } from "../people/safety";
 import { Room, warmComposer } from "../room/room";
@@ -60,7 +61,11 @@ export function Desk() {
   useEffect(() => {
     const idle = setTimeout(warmComposer, 300);
     if (document.activeElement === document.body) frame.current?.querySelector<HTMLElement>(".list")?.focus();
-    return () => clearTimeout(idle);
+    return () => {
+      clearTimeout(idle);
+      // What was read stays in no memory of the page once it is locked.
+      forgetTexts();
+    };
   }, []);
   useEffect(() => setSearch((s) => (s?.room && s.room !== room?.room ? undefined : s)), [room?.room]);
 

@@ -1,7 +1,9 @@
 import { Check, Copy, Download } from "lucide-react";
 import { useState } from "react";
+import type { Me } from "../../core/bridge";
 import { useText } from "../../i18n";
 import { Button, Callout, Field } from "../kit";
+import { tameName } from "../message/text";
 import { Frame } from "./frame";
 
 /** Which two groups of the key are asked back: never the first, which only says what it is. */
@@ -14,7 +16,7 @@ function asked(groups: number): [number, number] {
 }
 
 /** Shows the recovery key, the only time it is shown, and goes on once two of its groups have come back. */
-export function RecoveryKey({ value, name, done }: { value: string; name: string; done: () => void }) {
+export function RecoveryKey({ value, me, done }: { value: string; me: Me; done: () => void }) {
   const t = useText();
   const groups = value.split("-");
   const [checking, setChecking] = useState(false);
@@ -28,7 +30,7 @@ export function RecoveryKey({ value, name, done }: { value: string; name: string
     setCopied(true);
   };
   const save = () => {
-    const url = URL.createObjectURL(new Blob([`${t("recovery.file", { name })}\n\n${value}\n`], { type: "text/plain" }));
+    const url = URL.createObjectURL(new Blob([`${t("recovery.file", { name: tameName(me.name) })}\n\n${value}\n${me.address}\n`], { type: "text/plain" }));
     const a = document.createElement("a");
     a.href = url;
     a.download = "sconce-recovery-key.txt";

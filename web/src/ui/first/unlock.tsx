@@ -6,12 +6,14 @@ import { useText } from "../../i18n";
 import { useApp, useSession } from "../context";
 import { Button, Callout, Confirm, Field } from "../kit";
 import { Frame } from "./frame";
+import { Welcome } from "./welcome";
 
 /** The door to what this device holds. */
 export function Unlock() {
   const t = useText();
   const session = useSession();
   const slot = useApp((s) => s.host?.passkey);
+  const phrase = useApp((s) => s.host?.passphrase === true || !s.host?.passkey);
   const [passphrase, setPassphrase] = useState("");
   const [error, setError] = useState<string>();
   const [busy, setBusy] = useState<"passkey" | "passphrase">();
@@ -37,14 +39,14 @@ export function Unlock() {
       {slot && (
         <>
           <Button kind="main" wide busy={busy === "passkey"} onClick={() => void open("passkey")} autoFocus><Fingerprint size={18} />{t("unlock.passkey")}</Button>
-          <div className="first-or">{t("or")}</div>
+          {phrase ? <div className="first-or">{t("or")}</div> : error && <Callout kind="bad">{error}</Callout>}
         </>
       )}
-      <form noValidate onSubmit={(e) => { e.preventDefault(); void open("passphrase"); }}>
+      {phrase && <form noValidate onSubmit={(e) => { e.preventDefault(); void open("passphrase"); }}>
         <Field label={t("guard.first")} type="password" autoComplete="current-password" value={passphrase} autoFocus={!slot} error={error}
           onChange={(e) => { setPassphrase(e.target.value); setError(undefined); }} />
         <Button type="submit" kind={slot ? "plain" : "main"} wide busy={busy === "passphrase"} disabled={passphrase === ""}>{t("unlock.go")}</Button>
-      </form>
+      </form>}
       <div><Button kind="quiet" small onClick={() => setForgetting(true)}>{t("unlock.lost")}</Button></div>
       <Forget open={forgetting} close={() => setForgetting(false)} />
     </Frame>
@@ -79,19 +81,41 @@ export function Removed() {
   );
 }
 
-/** Signing up was cut off before it was done. */
-export function Unfinished() {
+/** Signing up was cut off before it was done: the same invite goes on with it. */
+export function Unfinished({ hold }: { hold: (on: boolean) => void }) {
   const t = useText();
   const session = useSession();
+  const [going, setGoing] = useState(() => location.hash.length > 1);
   const [busy, setBusy] = useState(false);
-  const again = async () => {
+  if (going) return <Welcome hold={hold} />;
+  const over = async () => {
     setBusy(true);
     await session.enter(() => session.wish("forget", {}));
     setBusy(false);
   };
   return (
     <Frame title={t("unfinished.title")} text={t("unfinished.text")}>
-      <Button kind="main" wide busy={busy} onClick={() => void again()}>{t("unfinished.again")}</Button>
+      <div className="first-acts">
+        <Button kind="main" wide onClick={() => setGoing(true)}>{t("unfinished.go")}</Button>
+        <Button kind="quiet" wide busy={busy} onClick={() => void over()}>{t("unfinished.again")}</Button>
+      </div>
+    </Frame>
+  );
+}
+
+/** The core could not be asked at all: why, and one way on. */
+export function Trouble({ text }: { text: string }) {
+  const t = useText();
+  const session = useSession();
+  const [busy, setBusy] = useState(false);
+  const again = async () => {
+    setBusy(true);
+    await session.again();
+    setBusy(false);
+  };
+  return (
+    <Frame title={t("trouble.title")} text={text} dark>
+      <Button kind="main" wide busy={busy} onClick={() => void again()}>{t("retry")}</Button>
     </Frame>
   );
 }

@@ -1,6 +1,6 @@
 import { ArrowRight, Castle, LifeBuoy, MonitorSmartphone } from "lucide-react";
 import { useEffect, useState } from "react";
-import { CoreError, type ErrorCode, type InviteView } from "../../core/bridge";
+import { CoreError, type ErrorCode, type InviteView, type Me } from "../../core/bridge";
 import { useText } from "../../i18n";
 import { useApp, useSession } from "../context";
 import { Button, Callout, Field } from "../kit";
@@ -21,7 +21,7 @@ export function Welcome({ hold }: { hold: (on: boolean) => void }) {
   const session = useSession();
   const persistent = useApp((s) => s.host?.persistent ?? true);
   const [way, setWay] = useState<Way>({ at: "start" });
-  const [recovery, setRecovery] = useState<{ key: string; name: string }>();
+  const [recovery, setRecovery] = useState<{ key: string; me: Me }>();
 
   const take = async (address: string): Promise<string | undefined> => {
     if (/#device1\./.test(address)) {
@@ -47,12 +47,12 @@ export function Welcome({ hold }: { hold: (on: boolean) => void }) {
   }, []);
 
   if (recovery) {
-    return <RecoveryKey value={recovery.key} name={recovery.name} done={() => hold(false)} />;
+    return <RecoveryKey value={recovery.key} me={recovery.me} done={() => hold(false)} />;
   }
   const start = () => setWay({ at: "start" });
   switch (way.at) {
     case "join":
-      return <Join way={way} back={() => { hold(false); start(); }} persistent={persistent} joined={(key, name) => setRecovery({ key, name })} hold={hold} />;
+      return <Join way={way} back={() => { hold(false); start(); }} persistent={persistent} joined={(key, me) => setRecovery({ key, me })} hold={hold} />;
     case "link":
       return <Link address={way.address} back={start} />;
     case "recover":
@@ -105,7 +105,7 @@ interface JoinProps {
   way: { invite: string; view: InviteView };
   back: () => void;
   persistent: boolean;
-  joined: (recovery: string, name: string) => void;
+  joined: (recovery: string, me: Me) => void;
   hold: (on: boolean) => void;
 }
 
@@ -139,7 +139,7 @@ function Join({ way, back, persistent, joined, hold }: JoinProps) {
     hold(true);
     try {
       const made = await session.ask("join", { invite: way.invite, name: name.trim(), deviceName: device.trim() || guessDevice(), ...guard });
-      joined(made.recovery, made.me.name);
+      joined(made.recovery, made.me);
     } catch (e) {
       // Who was refused can try another invite. Whatever else cut it off, the same call goes on where it stopped,
       // so the screen stays: the invite may be used up by now, and only what is stored here can finish with it.

@@ -3,7 +3,8 @@ import { createContext, Fragment, memo, useContext, useState, type ReactNode } f
 import type { MentionView } from "../../core/bridge";
 import { useText } from "../../i18n";
 import { useApp, useDesk } from "../context";
-import { mentioned, most, mostEver, onlyEmoji, parse, safeLink, tame, tameName } from "./text";
+import { mentioned, most, mostEver, onlyEmoji, safeLink, tame, tameName } from "./text";
+import { parse } from "./tree";
 
 const deepest = 12;
 const Mentions = createContext<readonly MentionView[] | undefined>(undefined);

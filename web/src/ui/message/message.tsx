@@ -10,7 +10,7 @@ import { editable } from "../../core/rows";
 import { useText } from "../../i18n";
 import { clock, dateTime, names } from "../../i18n/format";
 import { useApp, useSession } from "../context";
-import { Avatar, Confirm, Dialog, IconButton, Tip } from "../kit";
+import { Avatar, Confirm, Dialog, IconButton, Tip, TrustMark } from "../kit";
 import { Countdown, useLastSeconds } from "./burn";
 import { Markdown } from "./markdown";
 import { plain, tame, tameName } from "./text";
@@ -114,12 +114,13 @@ export const Message = memo(function Message({ message: m, first, last, group, f
 });
 
 function Sender({ message: m }: { message: MessageView }) {
-  const left = useApp((s) => !s.rooms[m.room]?.members.some((x) => x.user === m.sender));
+  const member = useApp((s) => s.rooms[m.room]?.members.find((x) => x.user === m.sender));
   const t = useText();
   return (
     <div className="sender">
       <bdi className="cut">{tameName(m.name)}</bdi>
-      {left && <span className="sender-note">{t("message.notHere")}</span>}
+      {member && <TrustMark trust={member.trust} quiet />}
+      {!member && <span className="sender-note">{t("message.notHere")}</span>}
     </div>
   );
 }

@@ -1,35 +1,7 @@
-import type { Root } from "mdast";
-import { fromMarkdown } from "mdast-util-from-markdown";
-import { gfmAutolinkLiteralFromMarkdown } from "mdast-util-gfm-autolink-literal";
-import { gfmStrikethroughFromMarkdown } from "mdast-util-gfm-strikethrough";
-import { gfmAutolinkLiteral } from "micromark-extension-gfm-autolink-literal";
-import { gfmStrikethrough } from "micromark-extension-gfm-strikethrough";
-
 /** The most letters of a message that are drawn before its reader asks for all. */
 export const most = 6_000;
 /** What is drawn when asked: more is nothing that a person reads. */
 export const mostEver = 100_000;
-const remembered = 400;
-
-const trees = new Map<string, Root>();
-
-/** Reads Markdown. What was read lately is remembered. */
-export function parse(text: string): Root {
-  let tree = trees.get(text);
-  if (tree) return tree;
-  tree = fromMarkdown(text, {
-    extensions: [gfmStrikethrough({ singleTilde: false }), gfmAutolinkLiteral()],
-    mdastExtensions: [gfmStrikethroughFromMarkdown(), gfmAutolinkLiteralFromMarkdown()],
-  });
-  if (text.length <= most) trees.set(text, tree);
-  if (trees.size > remembered) trees.delete(trees.keys().next().value ?? "");
-  return tree;
-}
-
-/** Forgets every text that was read: what burned or was locked away must not stay in here. */
-export function forgetTexts(): void {
-  trees.clear();
-}
 
 /**
  * Takes out what only serves to deceive or to break the screen: controls that
@@ -60,9 +32,13 @@ export function plain(text: string, length = 200): string {
     .slice(0, length);
 }
 
+// Not \p{RGI_Emoji}, which takes a browser seconds to build.
+const face = "(?:\\p{RI}{2}|[0-9#*]\\uFE0F?\\u20E3|\\p{Extended_Pictographic}[\\uFE0F\\p{EMod}]?(?:\\u200D\\p{Extended_Pictographic}[\\uFE0F\\p{EMod}]?){0,6})";
+const faces = new RegExp(`^(?:${face}\\s?){1,3}$`, "u");
+
 /** One to three emoji and nothing else: drawn large. */
 export function onlyEmoji(text: string): boolean {
-  return text.length < 40 && /^(?:\p{RGI_Emoji}\s?){1,3}$/v.test(text.trim());
+  return text.length < 40 && faces.test(text.trim());
 }
 
 /** The person a link speaks of, where it is a mention. */

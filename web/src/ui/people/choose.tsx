@@ -15,9 +15,9 @@ function People({ picked, toggle, without }: { picked: readonly PersonView[]; to
   const t = useText();
   const people = useApp((s) => s.people);
   const me = useApp((s) => s.me?.user);
-  const [query, setQuery] = useState("");
   const session = useSession();
-  // Nobody tells when somebody new joins: whoever looks for people asks.
+  const [query, setQuery] = useState("");
+  // Somebody may have come in since the page was opened.
   useEffect(() => void session.people(), [session]);
   const found = useMemo(() => people
     .filter((p) => p.user !== me && !without.includes(p.user))

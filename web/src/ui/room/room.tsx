@@ -93,8 +93,8 @@ function Badge({ room, me }: { room: RoomView; me?: string }) {
   const changed = room.members.some((m) => m.trust === "changed");
   const unverified = room.members.filter((m) => m.user !== me && m.trust !== "verified").length;
   if (changed) return <span className="room-sub-item mark-changed"><ShieldAlert size={13} aria-hidden="true" />{t("badge.changed")}</span>;
-  if (room.verified || unverified === 0) return <span className="room-sub-item mark-verified"><ShieldCheck size={13} aria-hidden="true" />{t("badge.verified")}</span>;
-  return <span className="room-sub-item">{t("badge.some", { n: unverified })}</span>;
+  if (room.verified || unverified === 0) return <span className="room-sub-item room-badge mark-verified"><ShieldCheck size={13} aria-hidden="true" />{t("badge.verified")}</span>;
+  return <span className="room-sub-item room-badge">{t("badge.some", { n: unverified })}</span>;
 }
 
 function Banners({ room }: { room: RoomView }) {

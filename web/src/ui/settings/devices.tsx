@@ -61,8 +61,7 @@ function LinkDevice({ address, done }: { address: string; done: () => void }) {
     setBusy(true);
     setError(undefined);
     try {
-      const device = await session.ask("approve", { code: asked.trim() });
-      session.tell(t("device.linked", { name: tameName(device.name) }));
+      await session.ask("approve", { code: asked.trim() });
       done();
     } catch (e) {
       setError(session.explain(e));

@@ -145,6 +145,7 @@ function Privacy() {
 function Passphrase() {
   const t = useText();
   const session = useSession();
+  const has = useApp((s) => s.host?.passphrase === true);
   const [open, setOpen] = useState(false);
   const [old, setOld] = useState("");
   const [fresh, setFresh] = useState("");
@@ -157,7 +158,7 @@ function Passphrase() {
     if (fresh !== again) return setError(t("guard.differ"));
     setBusy(true);
     try {
-      await session.ask("changePassphrase", { old: old.normalize("NFC"), new: fresh.normalize("NFC") });
+      await session.ask("changePassphrase", { ...(has ? { old: old.normalize("NFC") } : {}), new: fresh.normalize("NFC") });
       session.tell(t("passphrase.changed"));
       setOpen(false);
       setOld("");
@@ -173,10 +174,10 @@ function Passphrase() {
       <Setting name={t("guard.passphrase")} hint={t("passphrase.hint")}><Button onClick={() => setOpen(!open)} aria-expanded={open}>{t("passphrase.change")}</Button></Setting>
       {open && (
         <form className="settings-form" onSubmit={(e) => { e.preventDefault(); void save(); }}>
-          <Field label={t("passphrase.old")} type="password" autoComplete="current-password" value={old} onChange={(e) => setOld(e.target.value)} />
+          {has && <Field label={t("passphrase.old")} type="password" autoComplete="current-password" value={old} onChange={(e) => setOld(e.target.value)} />}
           <Field label={t("passphrase.new")} type="password" autoComplete="new-password" value={fresh} onChange={(e) => setFresh(e.target.value)} />
           <Field label={t("guard.again")} type="password" autoComplete="new-password" value={again} onChange={(e) => setAgain(e.target.value)} error={error} />
-          <div><Button kind="main" type="submit" busy={busy} disabled={!old || !fresh}>{t("save")}</Button></div>
+          <div><Button kind="main" type="submit" busy={busy} disabled={(has && !old) || !fresh}>{t("save")}</Button></div>
         </form>
       )}
     </>

@@ -28,6 +28,8 @@ export function Switcher({ close }: { close: () => void }) {
   const id = useId();
   const [query, setQuery] = useState("");
   const [picked, setPicked] = useState(0);
+  const session = useSession();
+  useEffect(() => void session.people(), [session]);
   const found = useFound(query);
   const go = (at: number) => {
     close();

@@ -15,6 +15,8 @@ import "./timeline.css";
 const near = 48;
 /** So near to the end of what is loaded, more is asked for. */
 const ahead = 900;
+/** So long, in milliseconds, a scroll may still be our own. */
+const settling = 300;
 
 export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Stretch; acts: Acts }) {
   const t = useText();
@@ -52,29 +54,37 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
     }
   });
 
-  const opened = useRef(false);
-  useLayoutEffect(() => {
+  // Rows are measured only once they are drawn, so a place must be kept, not only gone to: the bottom
+  // while it is stuck to, and where the unread begins until a hand moves the timeline.
+  const opening = useRef<"wait" | "unread" | "done">("wait");
+  const settled = useRef(0);
+  const settle = useSteady(() => {
     const v = list.current;
     if (!v || rows.length === 0) return;
-    if (!opened.current) {
-      opened.current = true;
-      const divider = rows.findIndex((r) => r.kind === "unread");
-      if (stretch.focus) return;
-      if (divider >= 0) {
-        v.scrollToIndex(divider, { align: "start", offset: -72 });
-        stuck.current = false;
-      } else v.scrollToIndex(rows.length - 1, { align: "end" });
-    } else if (stuck.current && stretch.newest) {
-      v.scrollToIndex(rows.length - 1, { align: "end" });
-    }
+    settled.current = performance.now();
+    if (opening.current === "unread") {
+      const at = rows.findIndex((r) => r.kind === "unread");
+      if (at >= 0) v.scrollToIndex(at, { align: "start", offset: -72 });
+    } else if (stuck.current && stretch.newest) v.scrollToIndex(rows.length - 1, { align: "end" });
+    // What is in sight is known only once rows are measured, and a room that fits its pane is never scrolled.
     requestAnimationFrame(seen);
-  }, [rows, stretch.newest, seen]);
+  });
+  useLayoutEffect(() => {
+    if (rows.length === 0) return;
+    if (opening.current === "wait") {
+      const unread = !stretch.focus && rows.some((r) => r.kind === "unread");
+      opening.current = unread ? "unread" : "done";
+      stuck.current = !unread && !stretch.focus;
+    }
+    settle();
+  }, [rows, stretch.newest, settle]);
 
   const turn = stretch.focus?.turn;
   useEffect(() => {
     const key = stretch.focus?.key;
     const at = rows.findIndex((r) => r.kind === "message" && r.key === key);
     if (key === undefined || at < 0) return undefined;
+    opening.current = "done";
     stuck.current = false;
     list.current?.scrollToIndex(at, { align: "center" });
     setCurrent(key);
@@ -88,12 +98,7 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
     const look = () => seen();
     addEventListener("focus", look);
     document.addEventListener("visibilitychange", look);
-    const resized = new ResizeObserver(() => {
-      if (stuck.current && rows.length > 0) list.current?.scrollToIndex(rows.length - 1, { align: "end" });
-      // What is in sight is known only now: a room that fits its pane is never scrolled.
-      requestAnimationFrame(seen);
-    });
-    // The page and what is in it both change their size: rows are measured only once they are drawn.
+    const resized = new ResizeObserver(settle);
     if (scroller.current) resized.observe(scroller.current);
     if (scroller.current?.lastElementChild) resized.observe(scroller.current.lastElementChild);
     return () => {
@@ -101,15 +106,26 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
       document.removeEventListener("visibilitychange", look);
       resized.disconnect();
     };
-  }, [seen, rows.length]);
+  }, [seen, settle]);
 
+  const size = useRef(0);
+  const hand = () => {
+    opening.current = "done";
+    size.current = list.current ? list.current.scrollSize + list.current.viewportSize : 0;
+  };
   const scrolled = useSteady(() => {
     const v = list.current;
     if (!v) return;
     const below = v.scrollSize - v.scrollOffset - v.viewportSize;
     const at = below < near;
-    if (at !== stuck.current) stuck.current = at;
-    setBottom(at && stretch.newest);
+    // Only a hand leaves the bottom: what grows beside it does not.
+    const grew = size.current !== v.scrollSize + v.viewportSize;
+    size.current = v.scrollSize + v.viewportSize;
+    if (!grew && performance.now() - settled.current > settling) opening.current = "done";
+    if (at) {
+      if (opening.current !== "unread") stuck.current = true;
+    } else if (!grew) stuck.current = false;
+    setBottom((at || stuck.current) && stretch.newest);
     if (v.scrollOffset < ahead) session.older(room.room);
     if (below < ahead && !stretch.newest) session.newer(room.room);
     seen();
@@ -117,6 +133,7 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
 
   const jump = useSteady(async () => {
     if (!stretch.newest) await session.newest(room.room);
+    opening.current = "done";
     stuck.current = true;
     list.current?.scrollToIndex(rows.length - 1, { align: "end", smooth: stretch.newest && document.documentElement.dataset["motion"] !== "less" });
   });
@@ -148,9 +165,8 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
 
   return (
     <div className="timeline">
-      <div ref={scroller} className="timeline-scroll" role="log" aria-live="off" aria-label={t("timeline.label")} onKeyDown={move} tabIndex={-1}>
+      <div ref={scroller} className="timeline-scroll" role="log" aria-live="off" aria-label={t("timeline.label")} onKeyDown={(e) => { hand(); move(e); }} onWheel={hand} onTouchMove={hand} onPointerDown={hand} tabIndex={-1}>
         <div className="timeline-space" />
-        {stretch.oldest && <p className="timeline-start">{t("timeline.start")}</p>}
         <Virtualizer ref={list} scrollRef={scroller} shift={prepended} onScroll={scrolled} bufferSize={600}>
           {rows.map((row) => (
             <RowView key={row.key} row={row} room={room} tab={row.key === tab} flash={row.key === flash} acts={acts} />
@@ -170,6 +186,8 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
 function RowView({ row, room, tab, flash, acts }: { row: Row; room: RoomView; tab: boolean; flash: boolean; acts: Acts }) {
   const t = useText();
   switch (row.kind) {
+    case "start":
+      return <p className="timeline-start">{t("timeline.start")}</p>;
     case "day":
       return <div className="day" role="separator"><span>{day(row.time)}</span></div>;
     case "unread":
