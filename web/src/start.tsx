@@ -27,11 +27,11 @@ export async function start(door: Door, options: { shell: boolean }): Promise<Se
     explain,
     announce,
     notify: (m, room) => notify(session, m, room),
+    letIn: (device) => session.tell(text("device.alert", { name: tameName(device) }), "problem"),
     gone: (room, id) => {
       if (announced?.id === id) announce();
       withdraw(room, id);
     },
-    letIn: (device) => session.tell(text("device.alert", { name: tameName(device) }), "problem"),
   });
   announce();
   session.subscribe(() => {

@@ -10,10 +10,10 @@ export interface Ears {
   notify(message: MessageView, room: RoomView | undefined): void;
   /** A message came in that is on the screen: for those who hear the page. */
   announce(message: MessageView): void;
-  /** A message is no more: nothing may go on telling of it. */
-  gone(room: string, id: string): void;
   /** Another device was let in as one of this person's. */
   letIn(device: string): void;
+  /** A message is no more: nothing may go on telling of it. */
+  gone(room: string, id: string): void;
 }
 
 const page = 60;
@@ -116,12 +116,12 @@ export class Session {
     const fresh = event.message && !this.#known(event.message);
     this.dispatch({ type: "event", event, now: this.clock() });
     if (this.#state.host?.state === "open" && was.host?.state !== "open") void this.#load();
-    if (event.gone) this.ears.gone(event.gone.room, event.gone.id);
     if (event.me && was.me) void this.#lookAtDevices();
     if (event.state && event.state.state !== "open") {
       this.#viewed.clear();
       this.#devices = undefined;
     }
+    if (event.gone) this.ears.gone(event.gone.room, event.gone.id);
     const m = event.message;
     if (!m || !fresh || m.mine || m.deleted || (m.kind !== "text" && m.kind !== "reply")) return;
     if (m.room === this.#state.selected && !document.hidden) this.ears.announce(m);

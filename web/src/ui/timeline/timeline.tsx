@@ -66,8 +66,6 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
       const at = rows.findIndex((r) => r.kind === "unread");
       if (at >= 0) v.scrollToIndex(at, { align: "start", offset: -72 });
     } else if (stuck.current && stretch.newest) v.scrollToIndex(rows.length - 1, { align: "end" });
-    // What is in sight is known only once rows are measured, and a room that fits its pane is never scrolled.
-    requestAnimationFrame(seen);
   });
   useLayoutEffect(() => {
     if (rows.length === 0) return;
@@ -77,7 +75,8 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
       stuck.current = !unread && !stretch.focus;
     }
     settle();
-  }, [rows, stretch.newest, settle]);
+    requestAnimationFrame(seen);
+  }, [rows, stretch.newest, seen, settle]);
 
   const turn = stretch.focus?.turn;
   useEffect(() => {
@@ -98,7 +97,12 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
     const look = () => seen();
     addEventListener("focus", look);
     document.addEventListener("visibilitychange", look);
-    const resized = new ResizeObserver(settle);
+    const resized = new ResizeObserver(() => {
+      settle();
+      // What is in sight is known only now: a room that fits its pane is never scrolled.
+      requestAnimationFrame(seen);
+    });
+    // The page and what is in it both change their size: rows are measured only once they are drawn.
     if (scroller.current) resized.observe(scroller.current);
     if (scroller.current?.lastElementChild) resized.observe(scroller.current.lastElementChild);
     return () => {
