@@ -138,7 +138,7 @@ function onEvent(state: AppState, event: Event, now: number): AppState {
     state = { ...state, connection: { ...state.connection, state: event.online ? "online" : "offline" } };
   }
   if (event.room) state = { ...state, rooms: { ...state.rooms, [event.room.room]: event.room } };
-  if (event.message) state = onMessage(state, event.message);
+  if (event.message) state = onMessage(doneTyping(state, event.message), event.message);
   if (event.gone) state = onGone(state, event.gone.room, event.gone.id);
   if (event.typing) {
     const { room, user, until } = event.typing;
@@ -211,6 +211,13 @@ function onMessage(state: AppState, message: MessageView): AppState {
     if (!t.newest || (message.seq && message.seq < first && !t.oldest)) return t; // outside of the stretch: read when it is scrolled to
     return { ...t, items: placed([...t.items, entry(message)]) };
   });
+}
+
+/** Whose message is here writes it no more. */
+function doneTyping(state: AppState, { room, sender }: MessageView): AppState {
+  if (state.typing[room]?.[sender] === undefined) return state;
+  const { [sender]: _, ...others } = state.typing[room];
+  return { ...state, typing: { ...state.typing, [room]: others } };
 }
 
 /** A burned message leaves everything that shows it at once: timeline, quotes, list. */

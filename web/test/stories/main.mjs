@@ -17,6 +17,9 @@ const tell = (line) => console.log(JSON.stringify(line));
 // What the later ones stand on: who is there, and that they have met.
 const founding = Object.keys(messages).slice(0, 3);
 
+// Whoever plays the stories may stop in the middle: the server and the browser go too.
+process.once("SIGINT", () => void stage.close().finally(() => process.exit(130)));
+
 async function play(w, name, story) {
   const began = Date.now();
   try {

@@ -68,7 +68,7 @@ export const messages = {
     await alice.begins(["Bob"]);
     await alice.says("hello Bob");
     await bob.row("Alice").locator(".badge").waitFor();
-    assert.match(await bob.row("Alice").innerText(), /hello Bob/);
+    await bob.row("Alice").locator(".row-preview", { hasText: "hello Bob" }).waitFor();
     assert.match(await bob.page.title(), /^\(1\)/);
     await alice.state("hello Bob", "Delivered");
     await bob.opens("Alice");
