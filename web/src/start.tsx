@@ -5,7 +5,7 @@ import { keepShell, show, withdraw, worthIt } from "./core/notify";
 import { Session } from "./core/store";
 import { speak, text, type TextId } from "./i18n";
 import { App } from "./ui/app";
-import { plain, tameName } from "./ui/message/text";
+import { forgetTexts, plain, tameName } from "./ui/message/text";
 import "./style/tokens.css";
 import "./style/base.css";
 
@@ -16,16 +16,16 @@ export async function start(door: Door, options: { shell: boolean }): Promise<Se
   const element = document.getElementById("page");
   if (!element) throw new Error("the page has no place to draw on");
   const root: Root = createRoot(element);
-  const draw = (announced: string) => root.render(<App session={session} announced={announced} />);
   const session = new Session(door, {
     explain,
-    announce: (m) => draw(text("announce", { name: tameName(m.name), text: plain(m.text ?? "", 200) })),
     notify: (m, room) => notify(session, m, room),
   });
-  draw("");
+  session.watch(forgetTexts);
+  root.render(<App session={session} />);
   session.subscribe(() => {
-    // What was read, or has burned, leaves the notifications too.
-    for (const room of Object.values(session.state.rooms)) if (!room.unread) withdraw(room.room);
+    // What was read, has burned or was locked away leaves the notifications too.
+    const { host, rooms } = session.state;
+    withdraw((room) => (host !== undefined && host.state !== "open") || rooms[room]?.unread === undefined || rooms[room].unread === 0);
   });
   await session.start();
   if (options.shell) {
@@ -42,7 +42,8 @@ export async function start(door: Door, options: { shell: boolean }): Promise<Se
 
 function notify(session: Session, m: MessageView, room: RoomView | undefined): void {
   if (!readLook().notify || !worthIt(m, room)) return;
-  const open = session.state.settings?.previews === true && !m.burn && !room?.burn;
+  // A system may keep what it has shown: nothing that runs out is told to it.
+  const open = session.state.settings?.previews === true && !m.burn && !m.expires;
   const title = open ? tameName(room?.kind === "direct" ? m.name : `${m.name} · ${room?.name ?? ""}`) : text("notify.title");
   show(m.room, { title, body: open ? plain(m.text ?? "", 140) : text("notify.body") }, () => session.select(m.room));
 }

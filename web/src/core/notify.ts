@@ -13,7 +13,8 @@ export function worthIt(m: MessageView, room: RoomView | undefined): boolean {
   return room.notify === "all" || m.mentionsMe === true;
 }
 
-const shown = new Map<string, Notification>();
+/** By room; undefined is one that the service worker shows. */
+const shown = new Map<string, Notification | undefined>();
 
 /** Shows a notification of the browser; a newer one of the same room takes its place. */
 export function show(room: string, words: Words, open: () => void): void {
@@ -28,14 +29,19 @@ export function show(room: string, words: Words, open: () => void): void {
     shown.set(room, n);
   } catch {
     // Some phones show notifications from service workers only.
+    shown.set(room, undefined);
     void navigator.serviceWorker?.ready.then((r) => r.showNotification(words.title, { body: words.body, tag: room, icon: "/icon.svg" }));
   }
 }
 
-/** Takes a room's notification back: its message was read, or has burned. */
-export function withdraw(room: string): void {
-  shown.get(room)?.close();
-  shown.delete(room);
+/** Takes the notifications of rooms back that are over: what they tell of was read, has burned, or was locked away. */
+export function withdraw(over: (room: string) => boolean): void {
+  for (const [room, n] of [...shown]) {
+    if (!over(room)) continue;
+    shown.delete(room);
+    if (n !== undefined) n.close();
+    else void navigator.serviceWorker?.ready.then(async (r) => (await r.getNotifications({ tag: room })).forEach((x) => x.close()));
+  }
 }
 
 /** Starts the service worker, and tells when a new version of the page waits to be loaded. */

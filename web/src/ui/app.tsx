@@ -12,10 +12,10 @@ import { Desk } from "./desk/desk";
 import { Removed, Trouble, Unfinished, Unlock } from "./first/unlock";
 import { Welcome } from "./first/welcome";
 import { Brand, IconButton } from "./kit";
-import { forgetTexts, tame } from "./message/text";
+import { forgetTexts, plain, tame, tameName } from "./message/text";
 
 /** The whole page. */
-export function App({ session, announced }: { session: Session; announced: string }) {
+export function App({ session }: { session: Session }) {
   const [look, setLook] = useState(readLook);
   useEffect(() => {
     wear(look);
@@ -44,7 +44,7 @@ export function App({ session, announced }: { session: Session; announced: strin
               <Tooltip.Provider>
                 <Screen />
                 <Toasts />
-                <div className="unseen" aria-live="polite">{announced}</div>
+                <Announced />
               </Tooltip.Provider>
             </SessionContext>
           </LookContext>
@@ -74,6 +74,13 @@ function Screen() {
   if (host === "locked") return <Unlock />;
   if (host === "open") return removed ? <Removed /> : <Desk />;
   return <div className="splash" role="status"><Brand size={52} /><span className="unseen">{t("loading")}</span></div>;
+}
+
+/** A message that came onto the screen, for those who hear the page. */
+function Announced() {
+  const t = useText();
+  const m = useApp((s) => s.announced);
+  return <div className="unseen" aria-live="polite">{m && t("announce", { name: tameName(m.name), text: plain(m.text ?? "", 200) })}</div>;
 }
 
 const shownFor = 6_000;
