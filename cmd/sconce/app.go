@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -25,8 +28,9 @@ Use the page for browsers from this computer alone
 
 The page and all that decrypts come from this program, so no server can change
 them; a browser on this computer shows it. Enter opens it anew, Ctrl-C ends it.
---no-browser only prints the link, which works once. --site serves a page that
-was packed elsewhere, for who works on it.`
+--no-browser only prints the link, which works once. --port serves it always at
+127.0.0.1:N, which others may have used before: better without. --site serves a
+page that was packed elsewhere, for who works on it.`
 
 // openApp serves the page until it is interrupted.
 func openApp(ctx context.Context, a *app, args []string) error {
@@ -52,13 +56,33 @@ func openApp(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	defer end()
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(*port)))
+	listener, err := listenForPage(ctx, *port)
 	if err != nil {
 		return err
 	}
 	s := page.New(listener.Addr().String(), site.Handler(web.Options{Door: web.Socket}), door)
 	w := &window{app: a, page: s, quiet: *quiet}
 	return w.run(ctx, listener)
+}
+
+// listenForPage listens on the loopback. Of an address that was a page's before,
+// the browser may keep files and a service worker, and those of a stranger's page
+// would get the link before this program does. On Linux all of 127.0.0.0/8 is the
+// loopback, so an address is taken that nobody has had.
+func listenForPage(ctx context.Context, port int) (net.Listener, error) {
+	var l net.ListenConfig
+	if port == 0 && runtime.GOOS == "linux" {
+		if listener, err := l.Listen(ctx, "tcp", freshLoopback()+":0"); err == nil {
+			return listener, nil
+		} // a machine may have been given that one address alone
+	}
+	return l.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+}
+
+func freshLoopback() string {
+	var b [3]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return netip.AddrFrom4([4]byte{127, b[0], b[1], 2 + b[2]%250}).String()
 }
 
 func thePage(dir string) (*web.Site, error) {

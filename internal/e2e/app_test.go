@@ -135,7 +135,7 @@ func startApp(t *testing.T, store string) *program {
 	return app
 }
 
-var appLink = regexp.MustCompile(`(http://127\.0\.0\.1:\d+)/enter#(\S+)`)
+var appLink = regexp.MustCompile(`(http://127\.\d+\.\d+\.\d+:\d+)/enter#(\S+)`)
 
 // enterApp does what the page does with the link, and gives the door.
 func enterApp(t *testing.T, app *program) bridge.Door {
@@ -154,9 +154,10 @@ func enterApp(t *testing.T, app *program) bridge.Door {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	session, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode != http.StatusOK {
-		t.Fatalf("the link gives %d, %q, %v", answer.StatusCode, session, err)
+	given, err := io.ReadAll(answer.Body)
+	session, proof, ok := strings.Cut(string(given), ".")
+	if err != nil || answer.StatusCode != http.StatusOK || !ok {
+		t.Fatalf("the link gives %d, %q, %v", answer.StatusCode, given, err)
 	}
 	page, err := http.Get(link[1] + "/")
 	if err != nil {
@@ -168,12 +169,15 @@ func enterApp(t *testing.T, app *program) bridge.Door {
 		t.Errorf("the page is %q, %v; want one that says its door is a socket", body, err)
 	}
 	conn, _, err := websocket.Dial(t.Context(), link[1]+"/door", &websocket.DialOptions{
-		HTTPHeader: http.Header{"Origin": {link[1]}}, Subprotocols: []string{"sconce", "sconce." + string(session)},
+		HTTPHeader: http.Header{"Origin": {link[1]}}, Subprotocols: []string{"sconce", "sconce." + session},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.CloseNow() })
+	if _, first, err := conn.Read(t.Context()); err != nil || string(first) != proof {
+		t.Fatalf("the door begins with %q, %v; want its proof", first, err)
+	}
 	return &pageDoor{conn: conn}
 }
 

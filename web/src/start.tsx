@@ -1,7 +1,7 @@
 import { createRoot, type Root } from "react-dom/client";
 import { CoreError, type Door, type MessageView, type RoomView } from "./core/bridge";
 import { readLook, wear } from "./core/look";
-import { keepShell, show, withdraw, withdrawAll, worthIt } from "./core/notify";
+import { keepShell, show, withdraw, worthIt } from "./core/notify";
 import { Session } from "./core/store";
 import { speak, text, type TextId } from "./i18n";
 import { App } from "./ui/app";
@@ -16,31 +16,19 @@ export async function start(door: Door, options: { shell: boolean }): Promise<Se
   const element = document.getElementById("page");
   if (!element) throw new Error("the page has no place to draw on");
   const root: Root = createRoot(element);
-  // What is announced stands in the page: it goes with its message, and with the lock.
-  let announced: MessageView | undefined;
-  const announce = (m?: MessageView) => {
-    announced = m;
-    const words = m && text("announce", { name: tameName(m.name), text: plain(m.text ?? "", 200) });
-    root.render(<App session={session} announced={words ?? ""} />);
-  };
   const session = new Session(door, {
     explain,
-    announce,
     notify: (m, room) => notify(session, m, room),
     letIn: (device) => session.tell(text("device.alert", { name: tameName(device) }), "problem"),
-    gone: (room, id) => {
-      if (announced?.id === id) announce();
-      withdraw(room, id);
-    },
   });
-  announce();
+  session.watch((gone) => {
+    if (gone) withdraw((_, message) => message === gone.id);
+  });
+  root.render(<App session={session} />);
   session.subscribe(() => {
-    if (session.state.host?.state !== "open") {
-      if (announced) announce();
-      withdrawAll();
-    }
-    // What was read, or has burned, leaves the notifications too.
-    for (const room of Object.values(session.state.rooms)) if (!room.unread) withdraw(room.room);
+    // What was read, has burned or was locked away leaves the notifications too.
+    const { host, rooms } = session.state;
+    withdraw((room) => (host !== undefined && host.state !== "open") || rooms[room]?.unread === undefined || rooms[room].unread === 0);
   });
   await session.start();
   if (options.shell) {
@@ -57,7 +45,8 @@ export async function start(door: Door, options: { shell: boolean }): Promise<Se
 
 function notify(session: Session, m: MessageView, room: RoomView | undefined): void {
   if (!readLook().notify || !worthIt(m, room)) return;
-  const open = session.state.settings?.previews === true && !m.burn && !room?.burn;
+  // A system may keep what it has shown: nothing that runs out is told to it.
+  const open = session.state.settings?.previews === true && !m.burn && !m.expires;
   const title = open ? tameName(room?.kind === "direct" ? m.name : `${m.name} · ${room?.name ?? ""}`) : text("notify.title");
   show(m, { title, body: open ? plain(m.text ?? "", 140) : text("notify.body") }, () => session.select(m.room));
 }

@@ -20,13 +20,13 @@ const (
 )
 
 // serveDoor carries the lines of docs/bridge.md, one JSON object a message, for
-// whoever has the session.
+// whoever has the session. Before the first goes the proof.
 func (s *Server) serveDoor(w http.ResponseWriter, r *http.Request) {
 	if !s.fromPage(r) {
 		refuse(w, http.StatusForbidden, "another page may not ask for this")
 		return
 	}
-	ctx, leave, ok := s.admit(r.Context(), offered(r))
+	ctx, proof, leave, ok := s.admit(r.Context(), offered(r))
 	if !ok {
 		refuse(w, http.StatusUnauthorized, "there is no such session: open the page anew with sconce app")
 		return
@@ -38,6 +38,9 @@ func (s *Server) serveDoor(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.CloseNow()
 	conn.SetReadLimit(bridge.MaxParams)
+	if conn.Write(ctx, websocket.MessageText, []byte(proof)) != nil {
+		return // it went away
+	}
 	l := &lines{ctx: ctx, conn: conn}
 	if err := bridge.Serve(ctx, l, l, s.door); err == nil {
 		_ = conn.Close(websocket.StatusNormalClosure, "")
@@ -56,23 +59,24 @@ func offered(r *http.Request) string {
 	return ""
 }
 
-// admit lets a connection in for as long as its session lasts.
-func (s *Server) admit(ctx context.Context, session string) (within context.Context, leave func(), ok bool) {
+// admit lets a connection in for as long as its session lasts, and gives the proof
+// to show there.
+func (s *Server) admit(ctx context.Context, session string) (within context.Context, proof string, leave func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !same(session, s.session) {
-		return nil, nil, false
+		return nil, "", nil, false
 	}
 	within, cancel := context.WithCancel(ctx)
 	forget := context.AfterFunc(s.lasts, cancel)
-	return within, func() { forget(); cancel() }, true
+	return within, s.proof, func() { forget(); cancel() }, true
 }
 
 // Close ends the session.
 func (s *Server) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.link, s.session = "", ""
+	s.link, s.session, s.proof = "", "", ""
 	s.end()
 }
 

@@ -8,7 +8,9 @@ history.replaceState(null, "", "/enter");
 async function enter() {
   const answer = await fetch("/session", { method: "POST", body: token });
   if (!answer.ok) throw new Error((await answer.text()).trim());
-  sessionStorage.setItem("sconce-session", await answer.text());
+  const [session, proof] = (await answer.text()).split(".");
+  sessionStorage.setItem("sconce-session", session);
+  sessionStorage.setItem("sconce-proof", proof);
   location.replace("/");
 }
 

@@ -13,6 +13,11 @@
 // its port, and goes to the door as a WebSocket subprotocol:
 //
 //	new WebSocket(`ws://${location.host}/door`, ["sconce", "sconce." + sessionStorage.getItem("sconce-session")])
+//
+// When this program ends, anybody on the computer can listen at its address, and
+// the tab will ask there. So the session comes with a second secret, the proof,
+// which is the first thing that the door says; a page tells nothing to a door that
+// does not.
 package page
 
 import (
@@ -37,6 +42,7 @@ type Server struct {
 	mu      sync.Mutex      // guards what follows
 	link    string          // the token that the next session is given for; "" none
 	session string          // whoever has it may use the door; "" nobody
+	proof   string          // what the door shows to whoever has the session
 	lasts   context.Context // until the session ends
 	end     context.CancelFunc
 	began   chan struct{}
@@ -132,30 +138,30 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // it went away
 	}
-	session, ok := s.begin(string(token))
+	session, proof, ok := s.begin(string(token))
 	if !ok {
 		refuse(w, http.StatusForbidden, "this link was used already, or is an old one")
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	_, _ = io.WriteString(w, session)
+	_, _ = io.WriteString(w, session+"."+proof)
 	select {
 	case s.began <- struct{}{}:
 	default: // the one before was not looked at yet
 	}
 }
 
-func (s *Server) begin(token string) (session string, ok bool) {
+func (s *Server) begin(token string) (session, proof string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !same(token, s.link) {
-		return "", false
+		return "", "", false
 	}
-	s.link, s.session = "", secret()
+	s.link, s.session, s.proof = "", secret(), secret()
 	s.end()
 	s.lasts, s.end = context.WithCancel(context.Background())
-	return s.session, true
+	return s.session, s.proof, true
 }
 
 // secretLength is 32 random bytes as text.

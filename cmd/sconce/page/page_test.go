@@ -34,8 +34,9 @@ func (d door) Subscribe(context.Context) (<-chan client.Event, func(), error) {
 // served is a server on the loopback.
 type served struct {
 	*Server
-	t   *testing.T
-	url string
+	t     *testing.T
+	url   string
+	shown string // the proof that the newest session came with
 }
 
 func serve(t *testing.T) *served {
@@ -47,7 +48,7 @@ func serve(t *testing.T) *served {
 	h.Config.Handler = s
 	h.Start()
 	t.Cleanup(func() { s.Close(); h.Close() })
-	return &served{s, t, h.URL}
+	return &served{Server: s, t: t, url: h.URL}
 }
 
 // ask makes a request with headers, of which Host is one.
@@ -83,10 +84,12 @@ func (s *served) token() string {
 // enter uses a new link as the page does.
 func (s *served) enter() (session string) {
 	s.t.Helper()
-	status, session := s.ask("POST", "/session", s.token(), "Origin", s.url)
-	if status != http.StatusOK || len(session) != secretLength {
-		s.t.Fatalf("entering gives %d, %q", status, session)
+	status, answer := s.ask("POST", "/session", s.token(), "Origin", s.url)
+	session, proof, _ := strings.Cut(answer, ".")
+	if status != http.StatusOK || len(session) != secretLength || len(proof) != secretLength || proof == session {
+		s.t.Fatalf("entering gives %d, %q", status, answer)
 	}
+	s.shown = proof
 	return session
 }
 
@@ -103,7 +106,13 @@ func (s *served) dial(session, origin string) (*websocket.Conn, error) {
 	if r != nil && r.Body != nil {
 		_ = r.Body.Close()
 	}
-	return c, err
+	if err != nil {
+		return nil, err
+	}
+	if _, first, err := c.Read(s.t.Context()); err != nil || string(first) != s.shown {
+		s.t.Errorf("the door begins with %q, %v; want its proof", first, err)
+	}
+	return c, nil
 }
 
 func (s *served) call(c *websocket.Conn, line string) (string, error) {

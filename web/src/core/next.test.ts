@@ -79,6 +79,15 @@ describe("a timeline", () => {
     }));
   });
 
+  it("says nothing aloud of what is gone, changed or locked away", () => {
+    const said = run([...opened, page("newest", []), came(message(1)), { type: "announce", message: message(1) }]);
+    expect(said.announced?.text).toBe("text 1");
+    expect(run([came(message(2))], said).announced?.text).toBe("text 1");
+    for (const end of [gone("m1"), came(message(1, { deleted: true, text: "" })), came(message(1, { text: "other" })), { type: "host", host: { ...open, state: "locked" } } satisfies Action]) {
+      expect(JSON.stringify(run([end], said))).not.toContain("text 1");
+    }
+  });
+
   it("takes the same event twice as once", () => {
     fc.assert(fc.property(fc.array(anyMessage, { maxLength: 20 }), anyMessage, (before, m) => {
       const once = run([...opened, page("newest", []), ...before.map(came), came(m)]);

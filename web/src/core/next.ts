@@ -45,6 +45,8 @@ export interface AppState {
   /** Rooms that were open before, the last first; the quick switcher starts with them. */
   recent: string[];
   link?: LinkEvent;
+  /** What is read aloud to those who hear the page. It goes with the message. */
+  announced?: MessageView;
   toasts: Toast[];
   turn: number;
 }
@@ -60,6 +62,7 @@ export type Action =
   | { type: "page"; room: string; at: "newest" | "before" | "after" | "around"; items: readonly MessageView[]; full: boolean; focus?: string }
   | { type: "swept"; room: string; key: string }
   | { type: "read"; room: string; upTo: number }
+  | { type: "announce"; message: MessageView }
   | { type: "tick"; now: number }
   | { type: "toast"; kind: Toast["kind"]; text: string }
   | { type: "untoast"; id: number };
@@ -113,6 +116,8 @@ export function next(state: AppState, action: Action): AppState {
       }));
     case "read":
       return onRead(state, action.room, action.upTo);
+    case "announce":
+      return { ...state, announced: action.message };
     case "tick":
       return { ...state, typing: stillTyping(state.typing, action.now) };
     case "toast":
@@ -199,6 +204,8 @@ function onPage(state: AppState, page: Extract<Action, { type: "page" }>): AppSt
 }
 
 function onMessage(state: AppState, message: MessageView): AppState {
+  // Who hears the page has heard it: what it said before is not kept beside what it says now.
+  state = unannounced(state, message.room, message.id);
   return editTimeline(state, message.room, (t) => {
     const key = keyOf(message);
     const at = t.items.findIndex((e) => e.key === key);
@@ -227,6 +234,7 @@ function onGone(state: AppState, room: string, id: string): AppState {
     const { lastMessage: _, ...rest } = view;
     state = { ...state, rooms: { ...state.rooms, [room]: rest } };
   }
+  state = unannounced(state, room, id);
   return editTimeline(state, room, (t) => ({
     ...t,
     items: t.items.map((e) => {
@@ -237,6 +245,10 @@ function onGone(state: AppState, room: string, id: string): AppState {
       return e;
     }),
   }));
+}
+
+function unannounced(state: AppState, room: string, id: string): AppState {
+  return state.announced?.room === room && state.announced.id === id ? { ...state, announced: undefined } : state;
 }
 
 function onRead(state: AppState, room: string, upTo: number): AppState {

@@ -13,7 +13,8 @@ export function worthIt(m: MessageView, room: RoomView | undefined): boolean {
   return room.notify === "all" || m.mentionsMe === true;
 }
 
-const shown = new Map<string, { notification: Notification; message: string }>();
+/** By room. One without a notification is shown by the service worker. */
+const shown = new Map<string, { message: string; notification?: Notification }>();
 
 /** Shows a notification of the browser; a newer one of the same room takes its place. */
 export function show({ room, id }: MessageView, words: Words, open: () => void): void {
@@ -25,24 +26,22 @@ export function show({ room, id }: MessageView, words: Words, open: () => void):
       open();
       n.close();
     };
-    shown.set(room, { notification: n, message: id });
+    shown.set(room, { message: id, notification: n });
   } catch {
     // Some phones show notifications from service workers only.
+    shown.set(room, { message: id });
     void navigator.serviceWorker?.ready.then((r) => r.showNotification(words.title, { body: words.body, tag: room, icon: "/icon.svg" }));
   }
 }
 
-/** Takes a room's notification back: its message was read, or the one that is named has burned. */
-export function withdraw(room: string, message?: string): void {
-  const now = shown.get(room);
-  if (!now || (message !== undefined && now.message !== message)) return;
-  now.notification.close();
-  shown.delete(room);
-}
-
-/** Takes them all back. */
-export function withdrawAll(): void {
-  for (const room of shown.keys()) withdraw(room);
+/** Takes the notifications back that are over: what they tell of was read, has burned, or was locked away. */
+export function withdraw(over: (room: string, message: string) => boolean): void {
+  for (const [room, { message, notification }] of [...shown]) {
+    if (!over(room, message)) continue;
+    shown.delete(room);
+    if (notification !== undefined) notification.close();
+    else void navigator.serviceWorker?.ready.then(async (r) => (await r.getNotifications({ tag: room })).forEach((x) => x.close()));
+  }
 }
 
 /** Starts the service worker, and tells when a new version of the page waits to be loaded. */

@@ -1,4 +1,4 @@
-import { CoreError, type Door, type Methods, type MessageView, type Params, type Result, type RoomView } from "./bridge";
+import { CoreError, type Door, type GoneEvent, type Methods, type MessageView, type Params, type Result, type RoomView } from "./bridge";
 import { initial, keyOf, next, type Action, type AppState } from "./next";
 import { neighbour } from "./rows";
 
@@ -8,12 +8,8 @@ export interface Ears {
   explain(error: unknown): string;
   /** A message came in that is not on the screen. */
   notify(message: MessageView, room: RoomView | undefined): void;
-  /** A message came in that is on the screen: for those who hear the page. */
-  announce(message: MessageView): void;
   /** Another device was let in as one of this person's. */
   letIn(device: string): void;
-  /** A message is no more: nothing may go on telling of it. */
-  gone(room: string, id: string): void;
 }
 
 const page = 60;
@@ -33,6 +29,7 @@ export interface Outgoing {
 export class Session {
   #state: AppState = initial;
   #listeners = new Set<() => void>();
+  #watchers = new Set<(gone: GoneEvent | undefined) => void>();
   #paging = new Set<string>();
   #viewed = new Map<string, number>();
   #typed = new Map<string, number>();
@@ -56,6 +53,19 @@ export class Session {
     return () => this.#listeners.delete(listener);
   };
 
+  /**
+   * Tells of each message that is gone or was deleted, for whatever shows one that
+   * is not in the state; and with undefined that some may be gone, nobody knows which.
+   */
+  watch = (watcher: (gone: GoneEvent | undefined) => void): (() => void) => {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  };
+
+  #tellGone(gone: GoneEvent | undefined): void {
+    for (const w of this.#watchers) w(gone);
+  }
+
   dispatch(action: Action): void {
     const before = this.#state;
     this.#state = next(before, action);
@@ -68,6 +78,7 @@ export class Session {
       this.#stop = this.door.subscribe((event) => this.#heard(event), () => void lost());
     };
     const lost = async () => {
+      this.#tellGone(undefined);
       listen();
       await this.#begin();
     };
@@ -121,10 +132,12 @@ export class Session {
       this.#viewed.clear();
       this.#devices = undefined;
     }
-    if (event.gone) this.ears.gone(event.gone.room, event.gone.id);
     const m = event.message;
+    if (event.gone) this.#tellGone(event.gone);
+    if (m?.deleted) this.#tellGone({ room: m.room, id: m.id });
+    if (event.state && event.state.state !== "open") this.#tellGone(undefined);
     if (!m || !fresh || m.mine || m.deleted || (m.kind !== "text" && m.kind !== "reply")) return;
-    if (m.room === this.#state.selected && !document.hidden) this.ears.announce(m);
+    if (m.room === this.#state.selected && !document.hidden) this.dispatch({ type: "announce", message: m });
     else this.ears.notify(m, this.#state.rooms[m.room]);
   }
 

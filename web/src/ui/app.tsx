@@ -11,13 +11,13 @@ import { LookContext, SessionContext, useApp, useSession } from "./context";
 import { Removed, Trouble, Unfinished, Unlock } from "./first/unlock";
 import { Welcome } from "./first/welcome";
 import { Brand, IconButton } from "./kit";
-import { tame } from "./message/text";
+import { plain, tame, tameName } from "./message/text";
 
 const loadDesk = () => import("./desk/desk");
 const Desk = lazy(() => loadDesk().then((m) => ({ default: m.Desk })));
 
 /** The whole page. */
-export function App({ session, announced }: { session: Session; announced: string }) {
+export function App({ session }: { session: Session }) {
   const [look, setLook] = useState(readLook);
   useEffect(() => {
     wear(look);
@@ -46,7 +46,7 @@ export function App({ session, announced }: { session: Session; announced: strin
               <Tooltip.Provider>
                 <Screen />
                 <Toasts />
-                <div className="unseen" aria-live="polite">{announced}</div>
+                <Announced />
               </Tooltip.Provider>
             </SessionContext>
           </LookContext>
@@ -79,6 +79,13 @@ function Screen() {
 function Splash() {
   const t = useText();
   return <div className="splash" role="status"><Brand size={52} /><span className="unseen">{t("loading")}</span></div>;
+}
+
+/** A message that came onto the screen, for those who hear the page. */
+function Announced() {
+  const t = useText();
+  const m = useApp((s) => s.announced);
+  return <div className="unseen" aria-live="polite">{m && t("announce", { name: tameName(m.name), text: plain(m.text ?? "", 200) })}</div>;
 }
 
 const shownFor = 6_000;

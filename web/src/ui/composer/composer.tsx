@@ -44,6 +44,7 @@ export default function Composer({ room, writing, change }: ComposerProps) {
   const [burn, setBurn] = useState(0);
   const [faces, setFaces] = useState(false);
   const saving = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const edited = useRef(false);
   const choices = useChoices(room, query);
 
   const changed = useSteady(() => {
@@ -140,6 +141,8 @@ export default function Composer({ room, writing, change }: ComposerProps) {
   useEffect(() => {
     if (!editor) return;
     if (writing.edit) editor.write(writing.edit.text ?? "");
+    else if (edited.current) editor.write(room.draft ?? ""); // what stood there was the message's, which may be gone
+    edited.current = writing.edit !== undefined;
     if (writing.edit || writing.reply || matchMedia("(any-pointer: fine)").matches) editor.focus();
   }, [editor, writing.edit?.id, writing.reply?.id]);
   useEffect(() => {

@@ -67,6 +67,7 @@ export function Desk() {
       forgetTexts();
     };
   }, []);
+  useEffect(() => session.watch(forgetTexts), [session]);
   useEffect(() => setSearch((s) => (s?.room && s.room !== room?.room ? undefined : s)), [room?.room]);
 
   const newest = () => dispatchEvent(new Event("sconce-newest"));

@@ -1,5 +1,5 @@
 import { ArrowLeft, Flame, Hourglass, PanelRight, Search, ShieldAlert, ShieldCheck, Users } from "lucide-react";
-import { lazy, Suspense, useCallback, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useState } from "react";
 import type { MessageView, RoomView } from "../../core/bridge";
 import { other } from "../../core/rows";
 import { useText } from "../../i18n";
@@ -26,7 +26,9 @@ export function Room({ room }: { room: RoomView }) {
   const reply = useCallback((m: MessageView) => setWriting({ reply: m }), []);
   const edit = useCallback((m: MessageView) => setWriting({ edit: m }), []);
   const [acts] = useState({ reply, edit });
-  const gone = useGone(room.room, writing);
+  const session = useSession();
+  // What is answered or edited may burn meanwhile.
+  useEffect(() => session.watch((g) => setWriting((w) => (!g || (w.reply ?? w.edit)?.id === g.id ? {} : w))), [session]);
   const me = useApp((s) => s.me?.user);
   // Whoever was verified and speaks with other keys now holds up writing, until the person says that they know.
   const changed = room.members.filter((m) => m.trust === "changed" && m.user !== me).map((m) => m.user).join(" ");
@@ -40,17 +42,11 @@ export function Room({ room }: { room: RoomView }) {
       <Typing room={room} />
       {room.left ? <Closed /> : held.length > 0 ? <Held names={held} go={() => setKnown(changed)} /> : (
         <Suspense fallback={<div className="composer"><div className="composer-wait" /></div>}>
-          <Composer room={room} writing={gone ? {} : writing} change={setWriting} />
+          <Composer room={room} writing={writing} change={setWriting} />
         </Suspense>
       )}
     </section>
   );
-}
-
-/** Whether what is being answered or edited has burned meanwhile. */
-function useGone(room: string, writing: Writing): boolean {
-  const id = (writing.reply ?? writing.edit)?.id;
-  return useApp((s) => id !== undefined && s.timelines[room]?.items.some((e) => e.key === id && e.ash) === true);
 }
 
 function Header({ room }: { room: RoomView }) {

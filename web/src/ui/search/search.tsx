@@ -22,7 +22,17 @@ export function Search({ room, edge, close, show }: { room?: string; edge?: Reac
   const [state, setState] = useState<"idle" | "busy" | "done">("idle");
   const turn = useRef(0);
   const name = useApp((s) => (room ? s.rooms[room]?.name : undefined));
-  const gone = useApp((s) => s.timelines);
+  // What goes while it is shown, or while the core looks, goes from here too.
+  const gone = useRef(new Set<string>());
+  const still = (all: readonly Hit[]) => all.filter((h) => !gone.current.has(h.message.id));
+  useEffect(() => session.watch((g) => {
+    if (g) gone.current.add(g.id);
+    else turn.current++;
+    setHits((had) => (g ? still(had) : []));
+    if (g) return;
+    setMore(undefined);
+    setState("idle");
+  }), [session]);
 
   const run = async (before?: string) => {
     const mine = ++turn.current;
@@ -30,7 +40,7 @@ export function Search({ room, edge, close, show }: { room?: string; edge?: Reac
     try {
       const page = await session.ask("search", { query: query.trim(), limit: 30, ...(inRoom && room ? { room } : {}), ...(before ? { before } : {}) });
       if (mine !== turn.current) return;
-      setHits((had) => (before ? [...had, ...page.hits] : [...page.hits]));
+      setHits((had) => still(before ? [...had, ...page.hits] : page.hits));
       setMore(page.next);
     } catch (e) {
       if (mine === turn.current) session.tell(session.explain(e), "problem");
@@ -48,8 +58,6 @@ export function Search({ room, edge, close, show }: { room?: string; edge?: Reac
     return () => clearTimeout(timer);
   }, [query, inRoom]);
 
-  // A hit that burns while it is shown goes from here too.
-  const now = hits.filter((h) => !gone[h.message.room]?.items.some((e) => e.ash && e.key === h.message.id));
   return (
     <aside className="details find" aria-label={t("search.title")} data-landmark tabIndex={-1} onKeyDown={(e) => e.key === "Escape" && close()}>
       {edge}
@@ -63,9 +71,9 @@ export function Search({ room, edge, close, show }: { room?: string; edge?: Reac
           <button type="button" aria-pressed={!inRoom} onClick={() => setInRoom(false)}>{t("search.everywhere")}</button>
         </div>
       )}
-      <p className="unseen" role="status">{state === "done" ? t("search.found", { n: now.length }) : ""}</p>
+      <p className="unseen" role="status">{state === "done" ? t("search.found", { n: hits.length }) : ""}</p>
       <ul className="find-list">
-        {now.map((h) => (
+        {hits.map((h) => (
           <li key={`${h.message.room}-${h.message.id}`}>
             <button type="button" className="hit" onClick={() => show(h.message.room, h.message.id)}>
               <span className="hit-top"><b className="cut"><bdi>{h.message.mine ? t("you") : tameName(h.message.name)}</bdi></b><span className="cut hit-room">{inRoom && room ? "" : tameName(h.roomName)}</span><time className="figures">{brief(h.message.time)}</time></span>
@@ -75,7 +83,7 @@ export function Search({ room, edge, close, show }: { room?: string; edge?: Reac
         ))}
       </ul>
       {state === "idle" && <p className="list-none">{t("search.hint")}</p>}
-      {state === "done" && now.length === 0 && <p className="list-none">{t("search.none")}</p>}
+      {state === "done" && hits.length === 0 && <p className="list-none">{t("search.none")}</p>}
       {more && <Button kind="quiet" onClick={() => void run(more)} busy={state === "busy"}>{t("search.more")}</Button>}
     </aside>
   );
