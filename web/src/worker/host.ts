@@ -59,8 +59,8 @@ async function onFiles(folder: FileSystemDirectoryHandle, sqlite: SQLite): Promi
     openKeyring: (name) => openKeyring(folder, keyring(name)),
     hasStore: (name) => sqlite.has(name),
     async wipe(name) {
+      await erase(folder, keyring(name)); // first: what remains if this ends here, nobody can read
       sqlite.remove(name);
-      await erase(folder, keyring(name));
     },
   };
 }
