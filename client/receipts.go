@@ -90,7 +90,7 @@ func (c *Client) report(r *roomState) error {
 	}
 	r.reportDue = 0
 	n := r.owed()
-	if n == r.Told || !c.reporting(r) || !r.Member || r.Stuck != "" {
+	if n == r.Told || !c.reporting(r) || !r.Member || r.Stuck != "" || len(r.outbox) >= maxQueued {
 		return nil
 	}
 	b := c.batch()

@@ -75,8 +75,27 @@ func compareFile(ctx context.Context, c *http.Client, base *url.URL, f File, enc
 			wrong = append(wrong, "comes with another "+name)
 		}
 	}
+	kind := contentType(f.Path)
+	if f.Path == "/" {
+		kind = contentType(indexPath)
+	}
+	if resp.Header.Get("Content-Type") != kind {
+		wrong = append(wrong, "comes with another Content-Type")
+	}
+	for _, name := range steering {
+		if len(resp.Header.Values(name)) > 0 {
+			wrong = append(wrong, "comes with a "+name)
+		}
+	}
 	slices.Sort(wrong)
 	return wrong, nil
+}
+
+// steering are headers that no page of ours comes with, and by which a browser
+// would go elsewhere, load or run more than the page names, or tell others of it.
+var steering = []string{
+	"Refresh", "Location", "Link", "Speculation-Rules", "Service-Worker-Allowed", "SourceMap", "X-SourceMap",
+	"Content-Security-Policy-Report-Only", "Report-To", "Reporting-Endpoints", "NEL", "Clear-Site-Data",
 }
 
 // bodyError is a body that can't be the file, whatever it holds.

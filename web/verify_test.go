@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 
 	"sconce/web"
@@ -63,6 +64,20 @@ func TestOtherHeadersAndOtherBytesForBrowsersShow(t *testing.T) {
 	})
 	if got := compare(t, lax, s.Manifest()); !slices.Contains(got, "/ comes with another Content-Security-Policy") {
 		t.Errorf("a lax policy: got %q", got)
+	}
+	// The bytes and the policy of the release, and a browser that shows another page
+	// all the same.
+	for header, value := range map[string]string{
+		"Refresh": "0; url=/other.html", "Link": "</other.css>; rel=stylesheet", "Speculation-Rules": `"/other.json"`,
+		"Reporting-Endpoints": `all="https://evil.example"`, "Content-Type": "text/html; charset=iso-2022-jp",
+	} {
+		led := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			honest.ServeHTTP(&changed{ResponseWriter: w, header: header, value: value}, r)
+		})
+		got := compare(t, led, s.Manifest())
+		if !slices.ContainsFunc(got, func(d string) bool { return strings.HasPrefix(d, "/ comes with") && strings.HasSuffix(d, header) }) {
+			t.Errorf("%s: got %q", header, got)
+		}
 	}
 	files := whole()
 	files["/assets/a.js"] = "ruN()"

@@ -9,7 +9,8 @@
 //
 // A tape is two files that take turns. They are written over in place: their
 // blocks are there already, so that a sync has no more to write than the record,
-// and what was erased is zeros, not merely forgotten.
+// and what was erased is zeros, not merely forgotten; but what stood behind the
+// first 4 MiB of a file goes back to the file system as it is.
 package tape
 
 import (

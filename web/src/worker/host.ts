@@ -63,8 +63,8 @@ async function inFolder(folder: FileSystemDirectoryHandle, sqlite: SQLite): Prom
     openKeyring: (name) => openKeyring(folder, keyring(name)),
     hasStore: (name) => sqlite.has(name),
     async wipe(name) {
+      await erase(folder, keyring(name)); // first: what remains if this ends here, nobody can read
       sqlite.remove(name);
-      await erase(folder, keyring(name));
     },
   };
 }

@@ -45,6 +45,7 @@ export default function Composer({ room, writing, change }: ComposerProps) {
   const [faces, setFaces] = useState(false);
   const saving = useRef<ReturnType<typeof setTimeout>>(undefined);
   const edited = useRef(false);
+  const unsaved = useRef("");
   const choices = useChoices(room, query);
 
   const changed = useSteady(() => {
@@ -54,6 +55,7 @@ export default function Composer({ room, writing, change }: ComposerProps) {
     if (writing.edit) return;
     if (text && text !== room.draft) session.typing(room.room);
     clearTimeout(saving.current);
+    unsaved.current = text;
     saving.current = setTimeout(() => {
       saving.current = undefined;
       session.draft(room.room, text, writing.reply?.id);
@@ -128,7 +130,7 @@ export default function Composer({ room, writing, change }: ComposerProps) {
       if (!saving.current) return;
       clearTimeout(saving.current);
       saving.current = undefined;
-      session.draft(room.room, made.read());
+      session.draft(room.room, unsaved.current); // not what stands there: that may be a message's text, which must go with it
     };
     addEventListener("pagehide", flush);
     return () => {
