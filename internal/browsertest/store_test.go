@@ -67,7 +67,11 @@ func TestBrowserThatIsKilledLosesNothing(t *testing.T) {
 	for range 4 {
 		b := browsertest.Start(t, browsertest.Options{Page: dir, Profile: profile})
 		r := b.Run("-drive=write")
-		time.Sleep(time.Second + time.Duration(rand.IntN(1000))*time.Millisecond)
+		// From when it writes: a busy machine takes its time to begin.
+		for deadline := time.Now().Add(patience); len(r.Lines) == 0 && time.Now().Before(deadline); {
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(time.Duration(rand.IntN(1000)) * time.Millisecond)
 		b.Close()
 		b = browsertest.Start(t, browsertest.Options{Page: dir, Profile: profile})
 		_, held = check(t, b, r, held) // the last lines died with the browser
