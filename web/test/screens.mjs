@@ -205,6 +205,54 @@ test("a message that burns leaves no letter behind, in no place", () =>
     await page.waitForSelector(".ash", { state: "detached" });
   }));
 
+test("a message that burns leaves the search, the composer and what is read aloud", () =>
+  on("story=search", async (page) => {
+    const gone = (room, id) => page.evaluate(([r, m]) => {
+      globalThis.sconce.door.rooms.get(r).log.find((x) => x.id === m).expires = Date.now();
+    }, [room, id]);
+    const say = (room, text) => page.evaluate(([r, t]) => {
+      const { door } = globalThis.sconce;
+      const m = door.say(door.rooms.get(r), t.startsWith("mine") ? door.me.user : "u-jonas", t, 0, {});
+      door.emit({ message: m });
+      return m.id;
+    }, [room, text]);
+    const lacks = async (letters, where) => {
+      await page.waitForTimeout(300);
+      const left = await page.evaluate((x) => [...document.querySelectorAll("*")].filter((e) => e.outerHTML.includes(x)).map((e) => e.outerHTML).at(-1)?.slice(0, 300), letters);
+      assert.equal(left, undefined, `it stays ${where}`);
+    };
+    // In a room that was not opened, so that no timeline knows of it.
+    const hidden = await say("r-u-jonas", "the pump code is 5512");
+    await page.fill(".find input", "5512");
+    await page.waitForSelector(".hit:has-text('5512')");
+    await gone("r-u-jonas", hidden);
+    await page.waitForSelector(".hit", { state: "detached" });
+    await page.fill(".find input", "");
+    await lacks("5512", "in the search");
+    await page.keyboard.press("Escape");
+
+    const mine = await say("r-watch", "mine is 6613");
+    await page.waitForSelector(".message-mine:has-text('6613')");
+    await page.locator(".editor").focus();
+    await page.keyboard.press("ArrowUp");
+    await page.waitForSelector(".editor:has-text('6613')");
+    await gone("r-watch", mine);
+    await page.waitForSelector(".ash");
+    await page.waitForSelector(".ash", { state: "detached" });
+    await lacks("6613", "in the composer");
+
+    const aloud = await say("r-watch", "aloud is 7714");
+    await page.waitForSelector(".unseen:has-text('7714')", { state: "attached" });
+    await gone("r-watch", aloud);
+    await page.waitForSelector(".ash");
+    await lacks("7714", "where it was read aloud");
+    await say("r-watch", "aloud is 8815");
+    await page.waitForSelector(".unseen:has-text('8815')", { state: "attached" });
+    await page.evaluate(() => globalThis.sconce.session.lock());
+    await page.waitForSelector("text=What this device keeps is sealed");
+    await lacks("8815", "on the lock screen");
+  }));
+
 test("older messages come without a jump, and one can go back to the newest", () =>
   on("story=history", async (page) => {
     const scroll = page.locator(".timeline-scroll");
