@@ -273,7 +273,10 @@ func (c *Client) resend(ctx context.Context, r *roomState, s *stagedRecord) erro
 				return err
 			}
 		}
-		return c.readRoom(ctx, r)
+		if err := c.readRoom(ctx, r); err != nil {
+			return err
+		}
+		return c.dropPassed(r, s, resp.Seq)
 	}
 	if lockErr := c.lock(); lockErr != nil {
 		return lockErr
@@ -294,6 +297,22 @@ func (c *Client) resend(ctx context.Context, r *roomState, s *stagedRecord) erro
 		return c.readOn(ctx, r)
 	}
 	return fmt.Errorf("%w: the server refused a change: %w", errRoom, err)
+}
+
+// dropPassed gives up a way in that stands in the log before what this device
+// may read: it was taken out and let in again before it saw the entry, which it
+// will never see. The next round begins anew.
+func (c *Client) dropPassed(r *roomState, s *stagedRecord, seq uint64) error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	if r.staged != s || !s.Join || r.Cursor < seq {
+		return nil
+	}
+	b := c.batch()
+	c.dropStaged(b, r)
+	return b.apply()
 }
 
 // settle commits what is pending, and takes out devices whose owner has
