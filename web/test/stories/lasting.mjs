@@ -188,7 +188,9 @@ export const lasting = {
   },
 
   "a reload in the middle of sending loses nothing and doubles nothing": async (w) => {
-    const { alice, second, bob } = w;
+    const { alice, bob } = w;
+    const second = (w.second ??= await alice.opensTab());
+    await bob.opens("Harbour");
     const texts = [];
     for (let i = 0; i < 4; i++) {
       const who = i % 2 ? second : alice;
@@ -207,7 +209,7 @@ export const lasting = {
 
   "whoever takes the lock by force is told of, and nothing is lost": async (w) => {
     const { stage, alice, second } = w;
-    await second.page.close();
+    await second?.page.close();
     w.second = undefined;
     await alice.page.evaluate(() => {
       globalThis.thief = new AbortController();
