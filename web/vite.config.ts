@@ -5,7 +5,7 @@ import react from "@vitejs/plugin-react";
 import { compileMessage } from "@lingui/message-utils/compileMessage";
 import { defineConfig, type Plugin } from "vite";
 
-import { integrity } from "./plugin/integrity";
+import { integrity } from "./plugin/integrity.ts";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 

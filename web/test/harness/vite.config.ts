@@ -1,6 +1,6 @@
 import { defineConfig } from "vite";
 
-import { integrity } from "../../plugin/integrity";
+import { integrity } from "../../plugin/integrity.ts";
 
 // The page that Go tests steer. It is never part of the product.
 export default defineConfig({
