@@ -4,11 +4,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+
+	"sconce/internal/gen/gosource"
 )
 
 // page is where the manual goes, below the module's root.
@@ -22,7 +22,7 @@ func main() {
 }
 
 func run() error {
-	root, err := moduleRoot()
+	root, err := gosource.ModuleRoot()
 	if err != nil {
 		return err
 	}
@@ -35,23 +35,4 @@ func run() error {
 		return err
 	}
 	return os.WriteFile(path, text, 0o644)
-}
-
-// moduleRoot finds the folder of go.mod, from the working directory upwards.
-func moduleRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		_, err := os.Stat(filepath.Join(dir, "go.mod"))
-		if err == nil {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if !errors.Is(err, fs.ErrNotExist) || parent == dir {
-			return "", errors.New("there is no go.mod above the working directory")
-		}
-		dir = parent
-	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func TestManualIsUpToDate(t *testing.T) {
-	root, err := moduleRoot()
+	root, err := gosource.ModuleRoot()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,10 +6,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sconce/internal/gen/gosource"
 )
 
 func TestPageIsUpToDate(t *testing.T) {
-	root, err := moduleRoot()
+	root, err := gosource.ModuleRoot()
 	if err != nil {
 		t.Fatal(err)
 	}
