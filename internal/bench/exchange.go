@@ -202,21 +202,14 @@ func (x *exchange) openLoop(ctx context.Context, rate int) error {
 	if err := x.open(func(int) {}); err != nil {
 		return err
 	}
-	step := time.Second / time.Duration(rate)
-	due := time.Now()
-	for i := range x.each {
-		for talk, s := range x.senders {
-			due = due.Add(step)
-			if err := sleepUntil(due); err != nil {
-				return err
-			}
-			p := x.posts[talk][i]
-			s.queue(p.letter.frame)
-			p.sent.Store(time.Now().UnixNano())
-			if err := s.flush(); err != nil {
-				return err
-			}
-		}
+	err := atRate(rate, x.each, len(x.senders), func(talk, i int) error {
+		p, s := x.posts[talk][i], x.senders[talk]
+		s.queue(p.letter.frame)
+		p.sent.Store(time.Now().UnixNano())
+		return s.flush()
+	})
+	if err != nil {
+		return err
 	}
 	return x.finish(ctx)
 }

@@ -43,6 +43,9 @@ type options struct {
 }
 
 func run() error {
+	if folder := os.Getenv(relaying); folder != "" && len(os.Args) == 2 {
+		return runRelay(os.Args[1], folder)
+	}
 	var o options
 	flag.BoolVar(&o.quick, "quick", false, "one short run of each row")
 	flag.StringVar(&o.only, "only", "", "just the rows whose names begin so, such as pairs,mls-0x0001; no page is written")
@@ -192,6 +195,7 @@ func (b *bench) serverRows(w *world) []row {
 		{name: "slow", what: "1 to 1 with a slow disk", run: func(ctx context.Context) (*sample, error) { return w.slowDisk(ctx, b.size) }},
 		{name: "crowd", what: "1 to 200", run: fresh(func(ctx context.Context) (*sample, error) { return w.fanOut(ctx, b.size, "1 to 200") })},
 		{name: "steady", what: "1,000 a second", run: fresh(func(ctx context.Context) (*sample, error) { return w.steady(ctx, b.size) })},
+		{name: "bare", what: "1,000 a second through a bare relay", run: func(ctx context.Context) (*sample, error) { return w.bare(ctx, b.size) }},
 		{name: "off", what: "storing for who is off", run: fresh(func(ctx context.Context) (*sample, error) { return w.off(ctx, b.size) })},
 		{name: "left", what: "bodies left on disk", once: true, run: fresh(func(ctx context.Context) (*sample, error) { return w.left(ctx, b.size) })},
 		{name: "idle", what: "idle streams", run: func(ctx context.Context) (*sample, error) { return w.idle(ctx, b.size, false) }},

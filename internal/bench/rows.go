@@ -76,14 +76,16 @@ func (w *world) slowDisk(ctx context.Context, s size) (*sample, error) {
 	return out, w.restart(ctx, nil)
 }
 
+// steadyRate is how many letters a second are no strain.
+const steadyRate = 1000
+
 // steady is how long a letter takes at a rate that is no strain: from the call
 // that sends it to the other device having it.
 func (w *world) steady(ctx context.Context, s size) (*sample, error) {
-	const rate = 1000
 	// The sender sleeps in the kernel: it needs a place of its own, so that the
 	// others go on.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
-	x, err := w.newExchange(w.pairs, max(1, s.seconds*rate/len(w.pairs)), 0)
+	x, err := w.newExchange(w.pairs, max(1, s.seconds*steadyRate/len(w.pairs)), 0)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +99,7 @@ func (w *world) steady(ctx context.Context, s size) (*sample, error) {
 			took[i] = append(took[i], time.Duration(now.UnixNano()-p.sent.Load()))
 		}
 	}
-	if err := x.openLoop(ctx, rate); err != nil {
+	if err := x.openLoop(ctx, steadyRate); err != nil {
 		return nil, err
 	}
 	out, err := x.sample(slices.Concat(x.senders, x.others)...)
