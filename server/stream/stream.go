@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -104,6 +105,7 @@ type Service struct {
 	devices   map[api.DeviceID][]*conn // logged in, oldest first
 	sessions  map[api.DeviceID]*session
 	stirred   int // logins and pings since memory was last given back
+	rushed    int // logins since the heap was last collected for their sake
 }
 
 // New gives a service without streams.
@@ -228,6 +230,7 @@ func (s *Service) login(c *conn, caller duty.Caller) {
 	s.mu.Lock()
 	s.strangers--
 	s.stirred++
+	s.rush()
 	c.caller, c.known = caller, true
 	own := append(s.devices[caller.Device], c)
 	s.devices[caller.Device] = own
@@ -236,6 +239,17 @@ func (s *Service) login(c *conn, caller duty.Caller) {
 	for _, o := range old {
 		o.revoke("the device has newer streams")
 	}
+}
+
+// rush has the heap collected now and then while many come. Each login leaves
+// garbage of many times what its stream keeps: were it collected as late as usual,
+// the streams would lie scattered among it, one to a page. s.mu is held.
+func (s *Service) rush() {
+	if s.rushed++; s.rushed < max(rushAfter, len(s.streams)/4) {
+		return
+	}
+	s.rushed = 0
+	s.crew.do(runtime.GC)
 }
 
 // leave forgets a stream.
@@ -313,6 +327,7 @@ func (s *Service) rechecker() {
 const (
 	tidyEvery = 2 * time.Second
 	tidyAfter = 100 // logins and pings
+	rushAfter = 250 // logins
 )
 
 // tidier gives memory back once many have come, or were asked for a sign of life,

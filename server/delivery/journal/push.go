@@ -34,7 +34,7 @@ func (j *Journal) Subscribe(device api.DeviceID, s Sink) (cancel func()) {
 		j.sinks.byDevice = map[api.DeviceID][]*Sink{}
 	}
 	j.sinks.byDevice[device] = append(slices.Clone(j.sinks.byDevice[device]), place)
-	return sync.OnceFunc(func() {
+	return func() { // a second call finds nothing to do
 		j.sinks.mu.Lock()
 		defer j.sinks.mu.Unlock()
 		rest := slices.DeleteFunc(slices.Clone(j.sinks.byDevice[device]), func(p *Sink) bool { return p == place })
@@ -43,7 +43,7 @@ func (j *Journal) Subscribe(device api.DeviceID, s Sink) (cancel func()) {
 		} else {
 			j.sinks.byDevice[device] = rest
 		}
-	})
+	}
 }
 
 // push sends a plan's entries to every open window that holds them. Entries
