@@ -135,7 +135,7 @@ sent, and its place in the log against what the sender was answered. The peers' 
 const groupNotes = `CPU time on one core, garbage collection included. "Unmerged" is a group to which all were added at once and in which nobody has
 committed since, the worst case for a commit; "filled" is the same group once members have. Growth is the CPU time for each member at 10,000 over
 that at 1,000. "On two cores" is time by the clock on two cores over that on one. Allocations are of a message each, without reading its frame, and
-include what the standard library makes inside a signature: nothing for Ed25519, 59 to sign and 19 to verify for ECDSA with P-256.`
+include what the standard library makes inside a signature: nothing for Ed25519, 55 to sign and 19 to verify for ECDSA with P-256.`
 
 const clientNotes = `The client that people run, with its store on disk, against a server in the same process: a device that was off while two others wrote in a room
 fetches what it missed, checks the log's chain, decrypts, and stores each message and the used-up keys' erasure.`
