@@ -76,7 +76,7 @@ func (c *Client) step(b *batch, r *roomState, e *api.Entry) error {
 		// nothing goes out before it has fresh keys.
 		c.missed(b, r, e.Seq)
 		if r.Member && r.Stuck == "" {
-			r.Stuck = "what came while this device was away is gone"
+			r.Stuck = whyGone
 		}
 		return nil
 	}
@@ -94,13 +94,20 @@ func (c *Client) step(b *batch, r *roomState, e *api.Entry) error {
 	return c.foreignEntry(b, r, e)
 }
 
+// whyGone is why a device rejoins that was away for longer than the server kept
+// a message.
+const whyGone = "what came while this device was away is gone"
+
 // followStuck follows what changes the group as far as that goes, though this
 // device waits to come in again with fresh keys: so it learns who took it out
 // meanwhile, and does not fall behind what it has seen of the people. Messages
-// are not for it any more.
+// are for it only where something before them is gone, which need not have
+// changed the keys: a message with a timer goes early, and must not take along
+// those without. An old copy may have read them before, and what burned since
+// must not come back.
 func (c *Client) followStuck(b *batch, r *roomState, e *api.Entry) error {
 	m, err := mls.ParseMessage(e.Message)
-	if err != nil || e.Kind == api.EntryApplication {
+	if err != nil || e.Kind == api.EntryApplication && r.Stuck != whyGone {
 		c.missed(b, r, e.Seq)
 		return nil
 	}
@@ -108,11 +115,15 @@ func (c *Client) followStuck(b *batch, r *roomState, e *api.Entry) error {
 	if missing, ok := errors.AsType[*room.MissingLogsError](err); ok {
 		return missing
 	}
-	if s, ok := ev.(*mls.StagedCommit); ok && err == nil {
-		return c.mergeCommit(b, r, e, s)
-	}
 	if err != nil {
 		c.missed(b, r, e.Seq)
+		return nil
+	}
+	switch ev := ev.(type) {
+	case *mls.ApplicationMessage:
+		return c.message(b, r, e, ev)
+	case *mls.StagedCommit:
+		return c.mergeCommit(b, r, e, ev)
 	}
 	return nil
 }

@@ -17,9 +17,11 @@ const patience = 60 * time.Second
 
 // eventually looks again and again until something is so, and reports whether it
 // came to be within patience.
-func eventually(so func() bool) bool {
-	const pause = 50 * time.Millisecond
-	for deadline := time.Now().Add(patience); !so(); time.Sleep(pause) {
+func eventually(so func() bool) bool { return within(patience, 50*time.Millisecond, so) }
+
+// within is eventually with a patience of its own, and a pause between two looks.
+func within(limit, pause time.Duration, so func() bool) bool {
+	for deadline := time.Now().Add(limit); !so(); time.Sleep(pause) {
 		if time.Now().After(deadline) {
 			return false
 		}

@@ -97,14 +97,16 @@ func traceSending(t *testing.T, role string) ([]systemCall, [][]byte) {
 		t.Fatal(err)
 	}
 	// The other one has acknowledged none of them, so all are there.
-	stored := storedMessages(t, s)
+	stored := storedMessages(t, s, "true")
 	if len(stored) < messages {
 		t.Fatalf("the database holds %d messages, want at least %d", len(stored), messages)
 	}
 	return readTrace(t, file), stored
 }
 
-func storedMessages(t *testing.T, s *sconced) [][]byte {
+// storedMessages gives the messages that the database holds and that a condition
+// in SQL picks.
+func storedMessages(t *testing.T, s *sconced, condition string) [][]byte {
 	t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(s.data, databaseFile))
 	if err != nil {
@@ -112,7 +114,7 @@ func storedMessages(t *testing.T, s *sconced) [][]byte {
 	}
 	defer db.Close()
 	const application = 1 // api.EntryApplication
-	rows, err := db.QueryContext(t.Context(), "SELECT message FROM entry WHERE kind = $1 AND message IS NOT NULL", application)
+	rows, err := db.QueryContext(t.Context(), "SELECT message FROM entry WHERE kind = $1 AND message IS NOT NULL AND "+condition, application)
 	if err != nil {
 		t.Fatal(err)
 	}

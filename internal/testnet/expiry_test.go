@@ -191,3 +191,33 @@ func TestMessageThatRanOutBeforeItsAnswerIsKnownInTheLog(t *testing.T) {
 		})
 	}
 }
+
+// A message with a timer leaves the server long before others do. A device that
+// comes back after that has lost that message and no other, whatever changed
+// meanwhile.
+func TestMessageThatIsGoneTakesNoOtherAlong(t *testing.T) {
+	run(t, 69, func(t *testing.T, n *Net) {
+		alice, bob, carol := n.Person("alice"), n.Person("bob"), n.Person("carol")
+		n.MustQuiet()
+		room := n.room("tea", alice, bob)
+		bob.Link.Offline = true
+		alice.say(room, "one")
+		alice.queue(room, client.Draft{Text: "short", Expire: 30})
+		alice.say(room, "two")
+		if err := alice.Client.AddPeople(t.Context(), room, []string{carol.Client.Me().User}); err != nil {
+			t.Fatal(err)
+		}
+		alice.say(room, "three")
+		n.Advance(2 * time.Hour)
+		bob.Link.Offline = false
+		n.MustQuiet()
+		bob.say(room, "four")
+		n.MustQuiet()
+		want := []string{"one", "two", "three", "four"}
+		for _, d := range []*Device{alice, bob} {
+			if got := texts(t, d, room); !slices.Equal(got, want) {
+				t.Errorf("%s shows %q, want %q", d.Name, got, want)
+			}
+		}
+	})
+}
