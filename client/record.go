@@ -171,6 +171,7 @@ type roomRecord struct {
 	Stamp  int64             `cbor:"19,keyasint,omitempty"` // the latest of the server's stamps in the log
 	Leaver identity.DeviceID `cbor:"21,keyasint,omitempty"` // with Leaving: the other device that leaves for all of them
 	Broken bool              `cbor:"20,keyasint,omitempty"` // a rule was broken: a person must look before it rejoins
+	Gather bool              `cbor:"31,keyasint,omitempty"` // this device came back and is still to bring in its person's others
 	Hidden bool              `cbor:"30,keyasint,omitempty"` // the server denies that this device is in, and nothing in the log says so
 
 	// What a list of rooms shows, kept in step with the timeline so that it need

@@ -367,11 +367,16 @@ func (c *Client) addPart(ctx context.Context, r *roomState, users []identity.Use
 	if err != nil {
 		return err
 	}
+	return c.bringIn(ctx, r, users, append(mine, claimed.KeyPackages...))
+}
+
+// bringIn adds the claimed devices of users, and of this person, to a room.
+func (c *Client) bringIn(ctx context.Context, r *roomState, users []identity.UserID, claimed []api.ClaimedKeyPackage) error {
 	if err := c.fetchLogs(ctx, append(slices.Clone(users), c.device.User)); err != nil { // after, so that they know every claimed device
 		return err
 	}
 	var adds []*mls.KeyPackage
-	for _, k := range append(mine, claimed.KeyPackages...) {
+	for _, k := range claimed {
 		kp, err := mls.ParseKeyPackage(k.KeyPackage)
 		if err != nil {
 			return fmt.Errorf("adding: the server gave a key package that can't be read: %w", err)
@@ -379,6 +384,36 @@ func (c *Client) addPart(ctx context.Context, r *roomState, users []identity.Use
 		adds = append(adds, kp)
 	}
 	return c.commit(ctx, r, func(r *roomState, g *mls.Group) (*plan, error) { return c.planAdd(r, g, users, adds) })
+}
+
+// gather brings this person's other devices in again, once this one has come
+// back into a room. If its store was put back to an old copy, it may have been
+// leaving the room for all of them and not know it any more; and they wait for
+// the end of that.
+func (c *Client) gather(ctx context.Context, r *roomState) (moved bool, err error) {
+	if err := c.lock(); err != nil {
+		return false, err
+	}
+	idle := !r.Gather || r.Leaving
+	c.mu.Unlock()
+	if idle {
+		return false, nil
+	}
+	mine, err := c.claimOwn(ctx, r)
+	if err == nil && len(mine) > 0 {
+		err = c.bringIn(ctx, r, nil, mine)
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := c.lock(); err != nil {
+		return false, err
+	}
+	defer c.mu.Unlock()
+	r.Gather = false
+	b := c.batch()
+	c.saveRoom(b, r)
+	return true, b.apply()
 }
 
 // claimOwn claims key packages for the other devices of this person that are
@@ -442,8 +477,8 @@ func (c *Client) planAdd(r *roomState, g *mls.Group, users []identity.UserID, ad
 		}
 		p.change.Set = append(p.change.Set, room.Participant{User: u, Role: role, Pin: log.Pin()})
 	}
-	if len(p.change.Set) == 0 {
-		return p, nil
+	if len(users) > 0 && len(p.change.Set) == 0 {
+		return p, nil // all of them came in by another way
 	}
 	in, own := devicesOf(g), false
 	for _, kp := range adds {

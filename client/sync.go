@@ -479,6 +479,9 @@ func (c *Client) tendGroup(ctx context.Context, r *roomState) (moved bool, err e
 	if moved, err := c.goOn(ctx, r); moved || err != nil {
 		return moved, err
 	}
+	if moved, err := c.gather(ctx, r); moved || err != nil {
+		return moved, err
+	}
 	if err := c.bringWanted(ctx, r); err != nil {
 		if apiCode(err) == api.RateLimited {
 			err = fmt.Errorf("%w: %v", errRoom, err) // it is about the key packages of these people: nothing else need wait

@@ -255,6 +255,46 @@ func TestRolledBackStoreJoinsAnewBeforeItSends(t *testing.T) {
 	})
 }
 
+// A device that leaves a room takes its person's other devices out first. If it
+// then forgets that it was leaving, since its store was put back to an old copy,
+// they come in again with it. Found by seed 562.
+func TestLeavingThatAnOldCopyForgotIsUndone(t *testing.T) {
+	run(t, 70, func(t *testing.T, n *Net) {
+		alice, bob := n.Person("alice"), n.Person("bob")
+		second := n.mustLink(alice, "alice/2")
+		n.MustQuiet()
+		room := n.room("tea", bob, alice)
+		old := alice.Disk.Clone()
+		n.Wire.tamper = func(_ *Link, r *request) ([]byte, error, bool) {
+			var req api.AppendRequest
+			if r.name == api.Append.Name && api.Unmarshal(r.body, &req) == nil && req.Commit == nil {
+				return nil, errLost, true // the proposal to take alice's first device out, too
+			}
+			return nil, nil, false
+		}
+		if err := alice.Client.Leave(t.Context(), room); !errors.Is(err, errLost) {
+			t.Fatalf("leaving ended with %v, want it to be interrupted", err)
+		}
+		second.MustSync()
+		if digestOf(t, second, room).Member {
+			t.Fatal("the second device is still in: leaving was not begun")
+		}
+		n.Wire.tamper = nil
+
+		_ = alice.Client.Close()
+		alice.Disk = old
+		alice.Open()
+		n.MustQuiet()
+		bob.say(room, "still here?")
+		n.MustQuiet()
+		for _, d := range n.Devices {
+			if got := texts(t, d, room); !slices.Equal(got, []string{"still here?"}) {
+				t.Errorf("%s shows %q, want what bob said", d.Name, got)
+			}
+		}
+	})
+}
+
 func digestOf(t *testing.T, d *Device, room string) client.RoomDigest {
 	t.Helper()
 	all, err := d.Client.Digest()
