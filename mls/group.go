@@ -176,7 +176,7 @@ func (g *Group) Encrypt(authenticatedData, plaintext []byte) ([]byte, error) {
 	if g.public.pending.len() > 0 {
 		return nil, ErrPendingProposals
 	}
-	if err := g.public.checkSafeAAD(authenticatedData); err != nil {
+	if err := checkSafeAAD(g.public.safeAAD, authenticatedData); err != nil {
 		return nil, err
 	}
 	k, err := g.signingKey()
@@ -196,7 +196,7 @@ func (g *Group) Encrypt(authenticatedData, plaintext []byte) ([]byte, error) {
 
 // sign signs content for the present epoch.
 func (g *Group) sign(ac *authenticatedContent) error {
-	if err := g.public.checkSafeAAD(ac.content.authenticatedData); err != nil {
+	if err := checkSafeAAD(g.public.safeAAD, ac.content.authenticatedData); err != nil {
 		return err
 	}
 	k, err := g.signingKey()

@@ -46,8 +46,9 @@ type Config struct {
 	PastEpochs int
 
 	// PastEpochAge is how long after its end an epoch is kept at most, by the
-	// times that Process and Commit are given. 0 means that only PastEpochs
-	// bounds it.
+	// times that Process, Commit and [Group.ForgetPast] are given: a caller's
+	// timer calls the last of them, for a device to which nothing comes. 0 means
+	// that only PastEpochs bounds it.
 	PastEpochAge time.Duration
 
 	// Components are those that the application understands. The leaves that
