@@ -93,6 +93,7 @@ func newGroup(p *PublicGroup, m member) *Group {
 
 func (g *Group) startMessages() {
 	g.messages = newSecretTree(g.public.s, g.epoch.encryption, g.public.tree.width())
+	g.messages.limit(g.public.cfg.skips())
 	g.exporter = newExporterTree(g.public.s, g.epoch.applicationExport, g.exporter)
 	g.epoch.encryption, g.epoch.applicationExport = nil, nil
 }
