@@ -142,7 +142,7 @@ type commitMaker struct {
 
 func (m *commitMaker) make() (*StagedCommit, error) {
 	defer m.erase()
-	if err := m.from.checkSafeAAD(m.data); err != nil {
+	if err := checkSafeAAD(m.from.safeAAD, m.data); err != nil {
 		return nil, err
 	}
 	m.view.AuthenticatedData = m.data

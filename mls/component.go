@@ -83,9 +83,19 @@ func ParseSafeAAD(b []byte) (SafeAAD, error) {
 	return SafeAAD(d), err
 }
 
-// checkSafeAAD holds authenticated data to the group's framing.
-func (p *PublicGroup) checkSafeAAD(data []byte) error {
-	if !p.safeAAD {
+// framesAAD reports whether the epoch frames authenticated data by component.
+func (c *GroupContext) framesAAD() bool {
+	d, err := c.AppData()
+	if err != nil {
+		return false // its form was checked when the epoch began
+	}
+	_, ok := d[ComponentSafeAAD]
+	return ok
+}
+
+// checkSafeAAD holds authenticated data to the epoch's framing, if it has one.
+func checkSafeAAD(framed bool, data []byte) error {
+	if !framed {
 		return nil
 	}
 	if _, err := ParseSafeAAD(data); err != nil {

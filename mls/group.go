@@ -93,6 +93,7 @@ func newGroup(p *PublicGroup, m member) *Group {
 
 func (g *Group) startMessages() {
 	g.messages = newSecretTree(g.public.s, g.epoch.encryption, g.public.tree.width())
+	g.messages.limit(g.public.cfg.skips())
 	g.exporter = newExporterTree(g.public.s, g.epoch.applicationExport, g.exporter)
 	g.epoch.encryption, g.epoch.applicationExport = nil, nil
 }
@@ -176,7 +177,7 @@ func (g *Group) Encrypt(authenticatedData, plaintext []byte) ([]byte, error) {
 	if g.public.pending.len() > 0 {
 		return nil, ErrPendingProposals
 	}
-	if err := g.public.checkSafeAAD(authenticatedData); err != nil {
+	if err := checkSafeAAD(g.public.safeAAD, authenticatedData); err != nil {
 		return nil, err
 	}
 	k, err := g.signingKey()
@@ -196,7 +197,7 @@ func (g *Group) Encrypt(authenticatedData, plaintext []byte) ([]byte, error) {
 
 // sign signs content for the present epoch.
 func (g *Group) sign(ac *authenticatedContent) error {
-	if err := g.public.checkSafeAAD(ac.content.authenticatedData); err != nil {
+	if err := checkSafeAAD(g.public.safeAAD, ac.content.authenticatedData); err != nil {
 		return err
 	}
 	k, err := g.signingKey()

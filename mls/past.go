@@ -17,6 +17,7 @@ type pastEpoch struct {
 	number     uint64
 	ended      time.Time // zero if that is not known
 	context    []byte    // encoded
+	safeAAD    bool      // its authenticated data is framed by component
 	senderData Secret
 	senders    map[LeafIndex]pastSender
 	messages   *secretTree
@@ -37,6 +38,7 @@ func (g *Group) keepPast(ended time.Time) {
 		number:     g.public.ctx.Epoch,
 		ended:      ended,
 		context:    g.public.encoded,
+		safeAAD:    g.public.safeAAD,
 		senderData: bytes.Clone(g.epoch.senderData),
 		senders:    make(map[LeafIndex]pastSender, g.MemberCount()),
 		messages:   g.messages,
@@ -53,24 +55,50 @@ func (g *Group) keepPast(ended time.Time) {
 	g.forgetPast(ended)
 }
 
-// forgetPast erases epochs that are more than are kept, or ended too long ago.
-func (g *Group) forgetPast(now time.Time) {
-	cfg := &g.public.cfg
+// ForgetPast erases the past epochs whose [Config.PastEpochAge] is over at now,
+// and says when it is to be called next: a device to which nothing comes has no
+// other occasion, and would keep their keys for as long as it is silent. due is
+// zero while no past epoch has an age to reach. What [Group.Drain] gives then
+// must be stored, or the keys stay in the store.
+//
+//	due := g.ForgetPast(now)
+//	save(g.Drain())
+//	if !due.IsZero() { callAgainAt(due) }
+func (g *Group) ForgetPast(now time.Time) (due time.Time) {
+	g.forgetPast(now)
+	age := g.public.cfg.PastEpochAge
+	if age <= 0 {
+		return time.Time{}
+	}
 	for _, p := range g.past {
+		if end := p.ended.Add(age); !p.ended.IsZero() && (due.IsZero() || end.Before(due)) {
+			due = end
+		}
+	}
+	return due
+}
+
+// forgetPast erases epochs that are more than are kept, or ended too long ago.
+// Their ends need not be in order: times are the caller's.
+func (g *Group) forgetPast(now time.Time) {
+	if len(g.past) == 0 {
+		return
+	}
+	cfg, most := &g.public.cfg, max(g.public.cfg.PastEpochs, 0)
+	kept := make([]*pastEpoch, 0, len(g.past))
+	for i, p := range g.past {
 		if p.ended.IsZero() && !now.IsZero() { // it ended at some time before: count from here
 			p.ended = now
 			g.pastRecords = append(g.pastRecords, Record{Key: p.key(keyPast), Value: p.record(), Secret: true})
 		}
-	}
-	for len(g.past) > 0 {
-		first := g.past[0]
-		old := cfg.PastEpochAge > 0 && !now.IsZero() && now.Sub(first.ended) > cfg.PastEpochAge
-		if !old && len(g.past) <= cfg.PastEpochs {
-			return
+		old := cfg.PastEpochAge > 0 && !now.IsZero() && now.Sub(p.ended) >= cfg.PastEpochAge
+		if old || len(g.past)-i > most {
+			g.pastRecords = append(g.pastRecords, p.forget()...)
+			continue
 		}
-		g.pastRecords = append(g.pastRecords, first.forget()...)
-		g.past = g.past[1:]
+		kept = append(kept, p)
 	}
+	g.past = kept
 }
 
 // forget erases the epoch and gives records that delete it.
@@ -122,6 +150,9 @@ func (g *Group) processPast(p *pastEpoch, m *privateMessage) (Event, error) {
 		return nil, err
 	}
 	if err := ac.verify(s, sender.key, p.context); err != nil {
+		return nil, err
+	}
+	if err := checkSafeAAD(p.safeAAD, m.authenticatedData); err != nil {
 		return nil, err
 	}
 	k.consume()
@@ -264,6 +295,14 @@ func readPast(r *reader, s *suite) *pastEpoch {
 		p.ended = time.Unix(int64(ended), 0)
 	}
 	p.context, p.senderData = r.vec(), r.secret(s.nh)
+	if r.err == nil {
+		ctx, err := parse(p.context, "context of a stored past epoch", readGroupContext)
+		if err != nil {
+			r.fail(err)
+			return p
+		}
+		p.safeAAD = ctx.framesAAD()
+	}
 	width := r.u32()
 	if width > maxLeaves {
 		r.fail(errRecord)

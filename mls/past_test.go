@@ -2,6 +2,7 @@ package mls
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 )
@@ -77,7 +78,7 @@ func TestMessagesOfPastEpochsAreReadOnce(t *testing.T) {
 }
 
 func TestPastEpochsAreForgottenInTime(t *testing.T) {
-	r := newRoom(t, X25519AES128, 3, Config{PastEpochs: 5, PastEpochAge: 2 * time.Minute})
+	r := newRoom(t, X25519AES128, 3, Config{PastEpochs: 5, PastEpochAge: 2*time.Minute + time.Second})
 	reader := r.clients[2]
 	messages := late(t, r, 3) // the epochs ended at minutes 0, 1 and 2
 	at := func(i int, minutes float64) error {
@@ -180,5 +181,124 @@ func TestPastEpochWithoutATimeIsForgottenToo(t *testing.T) {
 	}
 	if err := at(12); err == nil || len(by.past) != 0 {
 		t.Errorf("two minutes later %d epochs are kept, and the message gives %v", len(by.past), err)
+	}
+}
+
+// TestForgetPastErasesWithoutAMessage: a device to which nothing comes erases
+// what is too old at the time that ForgetPast named.
+func TestForgetPastErasesWithoutAMessage(t *testing.T) {
+	r := newRoom(t, X25519AES128, 3, Config{PastEpochs: 5, PastEpochAge: 10 * time.Minute})
+	reader := r.clients[2]
+	messages := late(t, r, 3) // the epochs ended at minutes 0, 1 and 2
+	reader.disk.save(reader.Drain())
+	for i := range 3 {
+		if i == 1 {
+			restart(t, reader) // the stored state knows the times, too
+		}
+		due := reader.ForgetPast(now.Add(time.Duration(i) * time.Second))
+		if want := now.Add(time.Duration(i)*time.Minute + 10*time.Minute); !due.Equal(want) {
+			t.Fatalf("the next epoch is to be forgotten at %v, want %v", due, want)
+		}
+		reader.ForgetPast(due.Add(-time.Nanosecond))
+		first := reader.past[0]
+		erased, number := secretsIn(first), first.key(keyPast)
+		if len(reader.past) != 3-i || len(erased) < 2 {
+			t.Fatalf("%d past epochs with %d secrets in the first of them, before any is due", len(reader.past), len(erased))
+		}
+		values := map[string][]byte{}
+		for _, f := range erased {
+			values[f.path] = slices.Clone(f.secret)
+			if !reader.disk.holds(f.secret) {
+				t.Errorf("%s is not stored at all", f.path) // or the check below means nothing
+			}
+		}
+
+		reader.ForgetPast(due)
+		reader.disk.save(reader.Drain())
+
+		for _, f := range erased {
+			if !f.erased() {
+				t.Errorf("%s of epoch %x is still in memory", f.path, number[1:])
+			}
+			if reader.disk.holds(values[f.path]) {
+				t.Errorf("%s of epoch %x is still stored", f.path, number[1:])
+			}
+		}
+		if _, err := reader.Process(mustParse(t, messages[i]), due); err == nil {
+			t.Errorf("a message of epoch %x is read", number[1:])
+		}
+	}
+	if due := reader.ForgetPast(now.Add(time.Hour)); !due.IsZero() {
+		t.Errorf("nothing is kept, and something is due at %v", due)
+	}
+	for k := range reader.disk {
+		if k[0] == keyPast || k[0] == keyPastMessages {
+			t.Errorf("a record %x is still stored", k)
+		}
+	}
+}
+
+// TestPastEpochsAreForgottenInAnyOrder: the times are the caller's, and a clock
+// may have been set back.
+func TestPastEpochsAreForgottenInAnyOrder(t *testing.T) {
+	r := newRoom(t, X25519AES128, 3, Config{PastEpochs: 5, PastEpochAge: 10 * time.Minute})
+	reader := r.clients[2]
+	late(t, r, 2)
+	reader.past[0].ended = now.Add(time.Hour)
+	if due := reader.ForgetPast(now); !due.Equal(reader.past[1].ended.Add(10 * time.Minute)) {
+		t.Errorf("the first is due at %v", due)
+	}
+	reader.ForgetPast(now.Add(20 * time.Minute))
+	if len(reader.past) != 1 || !reader.past[0].ended.Equal(now.Add(time.Hour)) {
+		t.Errorf("%d epochs are kept", len(reader.past))
+	}
+}
+
+func TestPastEpochsWithoutAnAgeAreNeverDue(t *testing.T) {
+	r := newRoom(t, X25519AES128, 3, Config{PastEpochs: 5})
+	late(t, r, 2)
+	if due := r.clients[2].ForgetPast(now.Add(1000 * time.Hour)); !due.IsZero() || len(r.clients[2].past) != 2 {
+		t.Errorf("%d epochs are kept, and one is due at %v", len(r.clients[2].past), due)
+	}
+}
+
+// framing lets the group decide on Safe AAD.
+type framing struct{ lastWins }
+
+func (framing) AppData(_ ComponentID, _ []byte, updates [][]byte) ([]byte, error) {
+	return updates[len(updates)-1], nil
+}
+
+// TestPastMessagesAreFramedAsTheirEpochSaid: authenticated data of a message is
+// judged by the epoch it was sent in, not by the present one.
+func TestPastMessagesAreFramedAsTheirEpochSaid(t *testing.T) {
+	r := newRoom(t, X25519AES128, 3, Config{PastEpochs: 3, Rules: framing{}})
+	by, liar, reader := r.clients[0], r.clients[1], r.clients[2]
+	send := func(data []byte) []byte {
+		t.Helper()
+		m, err := liar.Encrypt(data, []byte("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	free := send([]byte("free form"))
+	r.commit(by, CommitOptions{Proposals: []Proposal{&AppDataUpdate{Component: ComponentSafeAAD, Update: ComponentsList()}}})
+	liar.public.safeAAD = false
+	bad := send([]byte{7})
+	good := send(SafeAAD{testComponent: []byte("a")}.Bytes())
+	r.commit(by, CommitOptions{AuthenticatedData: SafeAAD{}.Bytes()})
+	for _, when := range []string{"in the next epoch", "after a restart"} {
+		_, err := reader.Process(mustParse(t, bad), now)
+		wantRefusal(t, err, "draft-ietf-mls-extensions SafeAAD", "not framed")
+		if _, err := reader.Process(mustParse(t, bad), now); errors.Is(err, errGenerationUsed) {
+			t.Errorf("%s, a message that was refused has used up its key", when)
+		}
+		restart(t, reader)
+	}
+	for _, m := range [][]byte{free, good} {
+		if _, err := reader.Process(mustParse(t, m), now); err != nil {
+			t.Errorf("a message that is framed as its epoch said: %v", err)
+		}
 	}
 }

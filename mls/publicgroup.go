@@ -105,10 +105,7 @@ func checkReceivedContext(s *suite, gi *GroupInfo, t *tree) error {
 func (p *PublicGroup) setEpoch(ctx *GroupContext, interim, tag []byte) {
 	p.ctx, p.encoded = ctx, ctx.appendTo(nil)
 	p.interim, p.confirmationTag = interim, tag
-	p.safeAAD = false
-	if d, err := ctx.AppData(); err == nil { // its form was checked
-		_, p.safeAAD = d[ComponentSafeAAD]
-	}
+	p.safeAAD = ctx.framesAAD()
 }
 
 // Context is what the members of the present epoch agree on.
@@ -216,7 +213,7 @@ func (p *PublicGroup) authenticateContent(c *framedContent, format WireFormat, s
 	if err := c.verify(p.s, format, signature, key, p.encoded); err != nil {
 		return err
 	}
-	return p.checkSafeAAD(c.authenticatedData)
+	return checkSafeAAD(p.safeAAD, c.authenticatedData)
 }
 
 func (p *PublicGroup) signatureKeyOf(c *framedContent) ([]byte, error) {

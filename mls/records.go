@@ -374,6 +374,10 @@ func Load(cfg Config, records iter.Seq2[[]byte, []byte]) (*Group, error) {
 	if g.past, err = s.pastEpochs(p.s); err != nil {
 		return nil, err
 	}
+	g.messages.limit(cfg.skips())
+	for _, past := range g.past {
+		past.messages.limit(cfg.skips())
+	}
 	return g, nil
 }
 

@@ -46,9 +46,24 @@ type Config struct {
 	PastEpochs int
 
 	// PastEpochAge is how long after its end an epoch is kept at most, by the
-	// times that Process and Commit are given. 0 means that only PastEpochs
-	// bounds it.
+	// times that Process, Commit and [Group.ForgetPast] are given: a caller's
+	// timer calls the last of them, for a device to which nothing comes. 0 means
+	// that only PastEpochs bounds it.
 	PastEpochAge time.Duration
+
+	// MaxAhead is how many messages of its sender in an epoch, not seen yet, one
+	// message may come before (RFC 9420, Section 15.3). It bounds the work that a
+	// message makes, and what is farther ahead cannot be read. 0 means 1,000; a
+	// negative number means none, and more than 10,000 means that.
+	MaxAhead int
+
+	// MaxSkipped is how many keys of such messages are kept for each sender until
+	// they come or the epoch ends: the oldest are erased first. It bounds what a
+	// group takes in memory and in the store, where they stand in one record.
+	// What was stored under a higher bound is brought down to this one by [Load].
+	// 0 means 1,000; a negative number means none, and more than 10,000 means
+	// that.
+	MaxSkipped int
 
 	// Components are those that the application understands. The leaves that
 	// [Create] and [JoinExternal] make list them (draft-ietf-mls-extensions,

@@ -32,14 +32,33 @@ func ratchetFor(t ContentType) ratchetKind {
 	return handshakeRatchet
 }
 
-const (
-	// maxForward bounds the work that one message can ask for: how many
-	// generations it may skip (RFC 9420, Section 15.3).
-	maxForward = 1000
-	// maxSkipped bounds how many keys of messages not seen yet a ratchet
-	// keeps. The oldest go first.
-	maxSkipped = 1000
+// skips bounds what messages out of order may ask for
+// (RFC 9420, Section 15.3).
+type skips struct {
+	ahead uint32 // generations that one message may skip: the work it makes
+	kept  int    // keys of messages not seen yet that a ratchet keeps; the oldest go first
+}
+
+// defaultSkips is what a zero [Config] means, mostSkips what none exceeds: the
+// work of a message then takes tens of milliseconds, a ratchet's record a
+// megabyte.
+var (
+	defaultSkips = skips{ahead: 1000, kept: 1000}
+	mostSkips    = skips{ahead: 10_000, kept: 10_000}
 )
+
+func (c *Config) skips() skips {
+	bound := func(n, otherwise, most int) int {
+		if n == 0 {
+			return otherwise
+		}
+		return min(max(n, 0), most)
+	}
+	return skips{
+		ahead: uint32(bound(c.MaxAhead, int(defaultSkips.ahead), int(mostSkips.ahead))),
+		kept:  bound(c.MaxSkipped, defaultSkips.kept, mostSkips.kept),
+	}
+}
 
 var (
 	errGenerationUsed = errors.New("mls: the message key was used, or is older than those kept")
@@ -57,6 +76,7 @@ type secretTree struct {
 	hidden
 	suite    *suite
 	width    uint32 // leaf slots, a power of two
+	skips    skips
 	frontier map[nodeIndex]Secret
 	ratchets map[ratchetID]*ratchet
 
@@ -100,10 +120,27 @@ func emptySecretTree(s *suite, leaves uint32) *secretTree {
 	return &secretTree{
 		suite:         s,
 		width:         1 << bits.Len32(max(leaves, 1)-1),
+		skips:         defaultSkips,
 		frontier:      map[nodeIndex]Secret{},
 		ratchets:      map[ratchetID]*ratchet{},
 		dirtyNodes:    map[nodeIndex]struct{}{},
 		dirtyRatchets: map[ratchetID]struct{}{},
+	}
+}
+
+// limit sets other bounds, and drops the keys that ratchets keep beyond them:
+// those of a stored tree were kept under the bounds of then.
+func (t *secretTree) limit(s skips) {
+	t.skips = s
+	for id, r := range t.ratchets {
+		n := len(r.skipped) - s.kept
+		if n <= 0 {
+			continue
+		}
+		for _, g := range r.skipped[:n] {
+			g.erase()
+		}
+		t.setRatchet(id, &ratchet{generation: r.generation, secret: r.secret, skipped: r.skipped[n:]})
 	}
 }
 
@@ -133,9 +170,10 @@ type messageKey struct {
 
 	// What becomes of the ratchet. Messages mostly come in order: then it
 	// moves on by one, to the secret in room, and after is nil.
-	after *ratchet
-	stale []generationKey // leave the ratchet with this key
-	own   []generationKey // keys passed by, which were derived with this key
+	after  *ratchet
+	walked bool            // after was walked to: its secret is this key's own
+	stale  []generationKey // leave the ratchet with this key
+	own    []generationKey // keys passed by, which were derived with this key
 
 	room struct { // for a key that was derived, and what it derives
 		key   [mostKey]byte
@@ -180,7 +218,7 @@ func (k *messageKey) take(generation uint32) error {
 	switch {
 	case generation < before.generation:
 		return k.takeSkipped(before, generation)
-	case generation-before.generation > maxForward || generation == math.MaxUint32:
+	case generation-before.generation > k.tree.skips.ahead || generation == math.MaxUint32:
 		return errGenerationFar
 	case generation > before.generation:
 		k.takeAhead(before, generation)
@@ -215,22 +253,25 @@ func (k *messageKey) takeSkipped(before *ratchet, generation uint32) error {
 	return nil
 }
 
-// takeAhead walks the ratchet to a key past its own and one step further.
+// takeAhead walks the ratchet to a key past its own and one step further. It
+// derives no key on the way that would not be kept.
 func (k *messageKey) takeAhead(before *ratchet, generation uint32) {
-	s := k.tree.suite
+	s, kept := k.tree.suite, k.tree.skips.kept
 	after := &ratchet{generation: before.generation, secret: before.secret, skipped: slices.Clone(before.skipped)}
 	for after.generation < generation {
-		after.skipped = append(after.skipped, after.key(s))
+		if generation-after.generation <= uint32(kept) {
+			after.skipped = append(after.skipped, after.key(s))
+		}
 		after.step(s, before)
 	}
 	k.own = after.skipped[len(before.skipped):]
 	k.derive(after)
 	after.step(s, before)
-	if n := len(after.skipped) - maxSkipped; n > 0 {
+	if n := len(after.skipped) - kept; n > 0 {
 		k.stale = after.skipped[:n]
 		after.skipped = after.skipped[n:]
 	}
-	k.after = after
+	k.after, k.walked = after, true
 }
 
 // key derives the key of the generation at which the ratchet stands.
@@ -300,7 +341,7 @@ func (k *messageKey) discard() {
 	if k.opened != nil {
 		k.opened.erase()
 	}
-	if k.after != nil && len(k.own) > 0 {
+	if k.walked {
 		k.after.secret.erase()
 	}
 	for _, g := range k.own {

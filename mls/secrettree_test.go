@@ -235,33 +235,204 @@ func TestKeysMayBeConsumedInAnotherOrderThanTheyWereLookedAt(t *testing.T) {
 	}
 }
 
+// The bounds of a zero Config.
+const maxAhead, mostKeys = 1000, 1000
+
 func TestMessageTooFarAheadIsRefused(t *testing.T) {
 	tree, id := testTree(t, 2), ratchetID{0, applicationRatchet}
-	for _, g := range []uint32{maxForward + 1, math.MaxUint32 - 1, math.MaxUint32} {
+	for _, g := range []uint32{maxAhead + 1, math.MaxUint32 - 1, math.MaxUint32} {
 		if _, err := tree.at(id.leaf, id.kind, g); !errors.Is(err, errGenerationFar) {
 			t.Errorf("generation %d: got %v", g, err)
 		}
 	}
-	if _, err := take(tree, id, maxForward); err != nil {
+	if _, err := take(tree, id, maxAhead); err != nil {
 		t.Errorf("the farthest step allowed: %v", err)
 	}
 }
 
 func TestOldestSkippedKeysAreDroppedFirst(t *testing.T) {
 	tree, id := testTree(t, 2), ratchetID{0, applicationRatchet}
-	for _, g := range []uint32{maxForward, 2*maxForward + 1} {
+	for _, g := range []uint32{maxAhead, 2*maxAhead + 1} {
 		if _, err := take(tree, id, g); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := len(tree.ratchets[id].skipped); n != maxSkipped {
-		t.Errorf("%d keys are kept, want %d", n, maxSkipped)
+	if n := len(tree.ratchets[id].skipped); n != mostKeys {
+		t.Errorf("%d keys are kept, want %d", n, mostKeys)
 	}
-	if _, err := take(tree, id, maxForward-1); !errors.Is(err, errGenerationUsed) {
+	if _, err := take(tree, id, maxAhead-1); !errors.Is(err, errGenerationUsed) {
 		t.Errorf("a dropped key: got %v", err)
 	}
-	if _, err := take(tree, id, maxForward+1); err != nil {
+	if _, err := take(tree, id, maxAhead+1); err != nil {
 		t.Errorf("the oldest key kept: %v", err)
+	}
+}
+
+// ratchetModel is what a ratchet may give, told without any secret.
+type ratchetModel struct {
+	next uint32
+	kept []uint32 // ascending
+}
+
+func (m *ratchetModel) take(s skips, g uint32) error {
+	switch i := slices.Index(m.kept, g); {
+	case i >= 0:
+		m.kept = slices.Delete(m.kept, i, i+1)
+	case g < m.next:
+		return errGenerationUsed
+	case g-m.next > s.ahead:
+		return errGenerationFar
+	default:
+		for ; m.next < g; m.next++ {
+			m.kept = append(m.kept, m.next)
+		}
+		m.next++
+		m.trim(s)
+	}
+	return nil
+}
+
+func (m *ratchetModel) trim(s skips) { m.kept = slices.Delete(m.kept, 0, max(len(m.kept)-s.kept, 0)) }
+
+// TestSkippedKeysKeepToTheirBounds: whatever order messages come in, and
+// wherever other bounds take over from a restart on, the keys that a tree gives,
+// keeps and stores are those that the bounds allow, and every other is erased.
+func TestSkippedKeysKeepToTheirBounds(t *testing.T) {
+	s, id := mustSuite(t, X25519AES128), ratchetID{1, applicationRatchet}
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func() skips {
+			return skips{ahead: rapid.Uint32Range(0, 9).Draw(t, "ahead"), kept: rapid.IntRange(0, 9).Draw(t, "kept")}
+		}
+		bounds := draw()
+		tree, store, model := newSecretTree(s, bytes.Clone(testSecret), 2), records{}, &ratchetModel{}
+		tree.limit(bounds)
+		for range rapid.IntRange(1, 20).Draw(t, "messages") {
+			before := secretsIn(tree)
+			generation := rapid.Uint32Range(0, 40).Draw(t, "generation")
+			if k, err := tree.at(id.leaf, id.kind, generation); err == nil && rapid.Bool().Draw(t, "not authentic") {
+				derived := secretsIn(k)
+				k.discard()
+				for first, f := range derived {
+					if _, ok := before[first]; !ok && !f.erased() {
+						t.Fatalf("%s of a message that was not authentic is left", f.path)
+					}
+				}
+				for _, f := range before {
+					if f.erased() {
+						t.Fatalf("%s is erased by a message that was not authentic", f.path)
+					}
+				}
+				continue
+			} else if err == nil {
+				k.discard()
+			}
+			got, err := take(tree, id, generation)
+			if want := model.take(bounds, generation); !errors.Is(err, want) {
+				t.Fatalf("generation %d: got %v, want %v", generation, err, want)
+			} else if err == nil && !got.Equal(keyOf(s, 2, id, generation)) {
+				t.Fatalf("generation %d: wrong key", generation)
+			}
+			store.apply(tree.drain())
+			if rapid.Bool().Draw(t, "restart under other bounds") {
+				if tree, err = parseSecretTree(s, 2, store.list()); err != nil {
+					t.Fatal(err)
+				}
+				bounds = draw()
+				before = secretsIn(tree)
+				tree.limit(bounds)
+				model.trim(bounds)
+				store.apply(tree.drain())
+			}
+			after := secretsIn(tree)
+			for first, f := range before {
+				if _, ok := after[first]; !ok && !f.erased() {
+					t.Fatalf("%s is dropped but not erased", f.path)
+				}
+			}
+			wantKept(t, tree, store, id, model.kept)
+		}
+	})
+}
+
+func TestBoundsOnSkippingAreTheConfigs(t *testing.T) {
+	for _, c := range []struct {
+		cfg  Config
+		want skips
+	}{
+		{Config{}, skips{ahead: 1000, kept: 1000}},
+		{Config{MaxAhead: 5, MaxSkipped: 3}, skips{ahead: 5, kept: 3}},
+		{Config{MaxAhead: -1, MaxSkipped: -1}, skips{}},
+		{Config{MaxAhead: 1 << 40, MaxSkipped: 1 << 40}, skips{ahead: 10_000, kept: 10_000}},
+	} {
+		if got := c.cfg.skips(); got != c.want {
+			t.Errorf("%d and %d: got %v, want %v", c.cfg.MaxAhead, c.cfg.MaxSkipped, got, c.want)
+		}
+	}
+}
+
+// TestGroupKeepsToItsBoundsOnSkipping: in the epoch that it joins, in later
+// ones, in those that are over, and when it is loaded with lower bounds.
+func TestGroupKeepsToItsBoundsOnSkipping(t *testing.T) {
+	r := newRoom(t, X25519AES128, 2, Config{MaxAhead: 4, MaxSkipped: 3, PastEpochs: 1})
+	from, to := r.clients[0], r.clients[1]
+	var past [][]byte
+	for range 2 {
+		var messages [][]byte
+		for i := range 8 {
+			m, err := from.Encrypt(nil, []byte{byte(i)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			messages = append(messages, m)
+		}
+		read := func(i int) error {
+			_, err := to.Process(mustParse(t, messages[i]), now)
+			return err
+		}
+		if err := read(5); !errors.Is(err, errGenerationFar) {
+			t.Errorf("five ahead: %v", err)
+		}
+		if err := read(4); err != nil {
+			t.Errorf("four ahead: %v", err)
+		}
+		if err := read(0); !errors.Is(err, errGenerationUsed) {
+			t.Errorf("the fourth before: %v", err)
+		}
+		if err := read(1); err != nil {
+			t.Errorf("the third before: %v", err)
+		}
+		past = messages
+		r.commit(from, CommitOptions{})
+	}
+	to.disk.save(to.Drain())
+	to.cfg.MaxSkipped = 1
+	restart(t, to)
+	to.disk.save(to.Drain())
+	to.cfg.MaxSkipped = 3
+	restart(t, to) // what was dropped does not come back
+	for i, want := range map[int]error{2: errGenerationUsed, 3: nil} {
+		if _, err := to.Process(mustParse(t, past[i]), now); !errors.Is(err, want) {
+			t.Errorf("message %d of the epoch before: %v, want %v", i, err, want)
+		}
+	}
+}
+
+// wantKept compares what keys a ratchet keeps, in memory and in the store.
+func wantKept(t *rapid.T, tree *secretTree, store records, id ratchetID, want []uint32) {
+	stored, err := parseSecretTree(tree.suite, tree.width, store.list())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, tree := range map[string]*secretTree{"memory": tree, "the store": stored} {
+		var got []uint32
+		if r := tree.ratchets[id]; r != nil {
+			for _, g := range r.skipped {
+				got = append(got, g.generation)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%s keeps the keys of %v, want %v", what, got, want)
+		}
 	}
 }
 
