@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -86,22 +87,87 @@ func TestEachRequestGetsItsAnswer(t *testing.T) {
 
 func TestBadLinesAreAnsweredAndSkipped(t *testing.T) {
 	long := `{"id":7,"method":"` + strings.Repeat("x", bridge.MaxParams) + `"}`
-	for name, c := range map[string]struct{ line, code, message string }{
-		"no JSON":         {`hello`, "params", "invalid character"},
-		"half":            {`{"id":1,`, "params", "ends in the middle"},
-		"two":             {`{"id":1,"method":"echo"}{}`, "params", "goes on after its end"},
-		"a list":          {`[1]`, "params", "the JSON is a array; want an object"},
-		"unknown field":   {`{"id":1,"methode":"echo"}`, "params", `unknown field "methode"`},
-		"id of text":      {`{"id":"1","method":"echo"}`, "params", "id can't be a string"},
-		"id out of range": {`{"id":99999999999999999999,"method":"echo"}`, "params", "id can't be"},
-		"too long":        {long, "too_long", "a line has more than 1048576 bytes"},
-		"deep":            {`{"id":1,"method":"echo","params":` + strings.Repeat("[", 20_000) + `}`, "params", "max depth"},
+	for name, c := range map[string]struct{ line, id, code, message string }{
+		"no JSON":                 {`hello`, "null", "params", "invalid character"},
+		"half":                    {`{"id":1,`, "1", "params", "ends in the middle"},
+		"two":                     {`{"id":1,"method":"echo"}{}`, "1", "params", "goes on after its end"},
+		"a list":                  {`[1]`, "null", "params", "the JSON is a array; want an object"},
+		"unknown field":           {`{"id":1,"methode":"echo"}`, "1", "params", `unknown field "methode"`},
+		"id of text":              {`{"id":"1","method":"echo"}`, "null", "params", "id can't be a string"},
+		"id out of range":         {`{"id":99999999999999999999,"method":"echo"}`, "null", "params", "id can't be"},
+		"id inside another":       {`{"x":{"id":3},"method":"echo","id":4}`, "4", "params", `unknown field "x"`},
+		"too long":                {long, "7", "too_long", "a line has more than 1048576 bytes"},
+		"too long, no id":         {strings.Repeat("x", 3*bridge.MaxParams), "null", "too_long", "a line has more than 1048576 bytes"},
+		"too long, id at its end": {`{"method":"` + strings.Repeat("x", bridge.MaxParams) + `","id":7}`, "null", "too_long", "a line has more than 1048576 bytes"},
+		"too long by one":         {`{"id":8,"method":"echo"}` + strings.Repeat(" ", bridge.MaxParams-23), "8", "too_long", "a line has more than 1048576 bytes"},
+		"deep":                    {`{"id":1,"method":"echo","params":` + strings.Repeat("[", 20_000) + `}`, "1", "params", "max depth"},
 	} {
 		got := serve(t, new(echo), c.line+"\n"+`{"id":9,"method":"echo"}`)
-		if len(got) != 2 || !strings.Contains(got[0], `"code":"`+c.code+`"`) || !strings.Contains(strings.ReplaceAll(got[0], `\"`, `"`), c.message) || got[1] != `{"id":9,"result":{}}` {
-			t.Errorf("%s: got %.300q; want code %s with %q, then the next answer", name, got, c.code, c.message)
+		refused := func(line string) bool {
+			return strings.HasPrefix(line, `{"id":`+c.id+`,"error":{"code":"`+c.code+`"`) && strings.Contains(strings.ReplaceAll(line, `\"`, `"`), c.message)
+		}
+		if len(got) != 2 || !slices.ContainsFunc(got, refused) || !slices.Contains(got, `{"id":9,"result":{}}`) {
+			t.Errorf("%s: got %.300q; want id %s, code %s with %q, then the next answer", name, got, c.id, c.code, c.message)
 		}
 	}
+}
+
+// endless is a line of as many bytes, and then another one.
+type endless struct {
+	left int
+	next io.Reader
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.left == 0 {
+		return e.next.Read(p)
+	}
+	n := min(e.left, len(p))
+	for i := range p[:n] {
+		p[i] = 'x'
+	}
+	e.left -= n
+	return n, nil
+}
+
+func TestALineWithoutEndTakesNoMemory(t *testing.T) {
+	var before, after runtime.MemStats
+	var out bytes.Buffer
+	runtime.ReadMemStats(&before)
+	in := &endless{left: 256 << 20, next: strings.NewReader("\n" + `{"id":9,"method":"echo"}`)}
+	if err := bridge.Serve(t.Context(), io.MultiReader(strings.NewReader(`{"id":7,"method":"`), in), &out, new(echo)); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 16*bridge.MaxParams {
+		t.Errorf("a line of 256 MiB took %d MiB", got>>20)
+	}
+	if got := out.String(); !strings.HasPrefix(got, `{"id":7,"error":{"code":"too_long"`) || !strings.HasSuffix(got, `{"id":9,"result":{}}`+"\n") {
+		t.Errorf("the answers are %q", got)
+	}
+}
+
+// An id that an answer carries is the one that the request began with.
+func FuzzBadLineKeepsItsID(f *testing.F) {
+	for _, seed := range []string{`,"method":5}`, `,"x":{"id":3}}`, `,"id":4,"method":"echo"`, "", `}{`, `,"`, "\x00"} {
+		f.Add(int64(5), seed)
+	}
+	f.Fuzz(func(t *testing.T, id int64, rest string) {
+		another := strings.ContainsAny(rest, "\n\\") || strings.Contains(strings.ToLower(rest), "id") || strings.ContainsAny(rest[:min(1, len(rest))], "0123456789.eE")
+		if id == 0 || another {
+			return // the line names more than this one id, or none
+		}
+		begin := fmt.Sprintf(`{"id":%d`, id)
+		for _, line := range []string{begin + rest, begin + rest + strings.Repeat(" ", bridge.MaxParams)} {
+			var out bytes.Buffer
+			if err := bridge.Serve(t.Context(), strings.NewReader(line+"\n"), &out, new(echo)); err != nil {
+				t.Fatal(err)
+			}
+			if got := out.String(); !strings.HasPrefix(got, begin+",") && !strings.HasPrefix(got, `{"id":null,"error"`) {
+				t.Fatalf("%.80q is answered with %q", line, got)
+			}
+		}
+	})
 }
 
 func TestALineOfTheLimitPasses(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strconv"
 	"sync"
 
 	"sconce/client"
@@ -23,7 +24,8 @@ import (
 //	→ {"id":3,"method":"unsubscribe"}
 //
 // Requests run at once and are answered in any order. Without an id, the answer
-// has none either.
+// has none either. What can't be read as a request is answered with the id that
+// its beginning shows, or with null.
 type (
 	request struct {
 		ID     int64           `json:"id,omitempty"`
@@ -31,7 +33,7 @@ type (
 		Params json.RawMessage `json:"params,omitempty"`
 	}
 	reply struct {
-		ID     int64           `json:"id,omitempty"`
+		ID     json.RawMessage `json:"id,omitempty"`
 		Result json.RawMessage `json:"result,omitempty"`
 		Error  *Error          `json:"error,omitempty"`
 		Event  *client.Event   `json:"event,omitempty"`
@@ -49,15 +51,56 @@ const maxAnswer = 64 << 20
 
 var errTooLong = errors.New("line is too long")
 
+// headLength is how much of a line is looked at for the id of a request that
+// can't be carried out.
+const headLength = 1 << 10
+
+// idIn finds the id that a request begins with, whatever comes after: a caller
+// waits for the answer to just that one. It is null where none can be read.
+func idIn(line []byte) json.RawMessage {
+	d := json.NewDecoder(bytes.NewReader(line[:min(len(line), headLength)]))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return unknownID
+	}
+	for {
+		key, err := d.Token()
+		if err != nil {
+			return unknownID
+		}
+		var value json.RawMessage
+		if d.Decode(&value) != nil {
+			return unknownID
+		}
+		if key == "id" {
+			id, err := strconv.ParseInt(string(value), 10, 64)
+			if err != nil {
+				return unknownID
+			}
+			return encodeID(id)
+		}
+	}
+}
+
+var unknownID = json.RawMessage("null")
+
+// encodeID gives an id as an answer carries it: 0, as when a request has none, is
+// none.
+func encodeID(id int64) json.RawMessage {
+	if id == 0 {
+		return nil
+	}
+	return strconv.AppendInt(nil, id, 10)
+}
+
 // readLine reads one line, without its end. A line over the limit is skipped and
-// gives errTooLong; the next call reads the next line.
+// gives errTooLong and its beginning; the next call reads the next line.
 func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 	var line []byte
 	tooLong := false
 	for {
 		part, err := r.ReadSlice('\n')
-		if len(line)+len(part) > limit+len("\r\n") {
-			tooLong, line = true, nil
+		if !tooLong && len(line)+len(part) > limit+len("\r\n") {
+			tooLong, line = true, headOf(append(line, part...))
 		}
 		if !tooLong {
 			line = append(line, part...)
@@ -68,15 +111,18 @@ func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 		case err != nil && (!errors.Is(err, io.EOF) || len(line) == 0 && !tooLong):
 			return nil, err
 		case tooLong:
-			return nil, errTooLong
+			return line, errTooLong
 		}
 		line = bytes.TrimRight(line, "\r\n")
 		if len(line) > limit {
-			return nil, errTooLong
+			return headOf(line), errTooLong
 		}
 		return line, nil
 	}
 }
+
+// headOf copies the beginning, so that the rest is nobody's any more.
+func headOf(line []byte) []byte { return bytes.Clone(line[:min(len(line), headLength)]) }
 
 // lineWriter writes whole lines from several goroutines.
 type lineWriter struct {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"sync"
 
 	"sconce/client"
@@ -153,8 +154,9 @@ func (r *Remote) take(got reply) {
 		}
 		return
 	}
-	if c := r.waiting[got.ID]; c != nil { // else its caller stopped waiting
-		delete(r.waiting, got.ID)
+	id, err := strconv.ParseInt(string(got.ID), 10, 64)
+	if c := r.waiting[id]; err == nil && c != nil { // else its caller stopped waiting
+		delete(r.waiting, id)
 		c <- got
 	}
 }

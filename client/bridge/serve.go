@@ -80,7 +80,7 @@ func (s *server) serve(ctx context.Context, lines <-chan inputLine) error {
 		case errors.Is(l.err, io.EOF):
 			return nil
 		case errors.Is(l.err, errTooLong):
-			s.answer(0, nil, Errorf(TooLong, "a line has more than %d bytes", MaxParams))
+			s.answer(idIn(l.line), nil, Errorf(TooLong, "a line has more than %d bytes", MaxParams))
 			continue
 		case l.err != nil:
 			return l.err
@@ -89,11 +89,12 @@ func (s *server) serve(ctx context.Context, lines <-chan inputLine) error {
 		}
 		var req request
 		if err := parse(l.line, &req); err != nil {
-			s.answer(0, nil, Errorf(Params, "a request: %v", err))
+			s.answer(idIn(l.line), nil, Errorf(Params, "a request: %v", err))
 			continue
 		}
+		id := encodeID(req.ID)
 		if req.Method == subscribe || req.Method == unsubscribe {
-			s.answer(req.ID, json.RawMessage("{}"), s.subscription(ctx, req.Method))
+			s.answer(id, json.RawMessage("{}"), s.subscription(ctx, req.Method))
 			continue
 		}
 		select {
@@ -103,13 +104,13 @@ func (s *server) serve(ctx context.Context, lines <-chan inputLine) error {
 		}
 		s.running.Go(func() {
 			result, err := s.door.Call(ctx, req.Method, req.Params)
-			s.answer(req.ID, result, err)
+			s.answer(id, result, err)
 			<-turns
 		})
 	}
 }
 
-func (s *server) answer(id int64, result json.RawMessage, refused *Error) {
+func (s *server) answer(id, result json.RawMessage, refused *Error) {
 	r := reply{ID: id, Result: result}
 	if refused != nil {
 		r.Result, r.Error = nil, refused
