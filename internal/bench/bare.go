@@ -180,7 +180,7 @@ func startRelay(ctx context.Context, w *world) (*relay, error) {
 	r.cmd.Stderr = os.Stderr
 	start := r.cmd.Start
 	if w.launch.core >= 0 {
-		start = func() error { return onCore(w.launch.core, r.cmd.Start) }
+		start = func() error { return onCores(r.cmd.Start, w.launch.core) }
 	}
 	if err := start(); err != nil {
 		return nil, fmt.Errorf("starting the relay: %w", err)

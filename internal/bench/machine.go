@@ -74,26 +74,28 @@ func chooseCores() (c cores, err error) {
 	return c, nil
 }
 
-// bind binds the calling thread, and what it starts, to a core.
-func bind(core int) error {
+// bind binds the calling thread, and what it starts, to cores.
+func bind(cores ...int) error {
 	var set unix.CPUSet
-	set.Set(core)
+	for _, core := range cores {
+		set.Set(core)
+	}
 	if err := unix.SchedSetaffinity(0, &set); err != nil {
-		return fmt.Errorf("binding to core %d: %w", core, err)
+		return fmt.Errorf("binding to cores %d: %w", cores, err)
 	}
 	return nil
 }
 
-// onCore calls start on a thread bound to core, so that a process which it
+// onCores calls start on a thread bound to cores, so that a process which it
 // starts is bound as well.
-func onCore(core int, start func() error) error {
+func onCores(start func() error, cores ...int) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var before unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		return err
 	}
-	if err := bind(core); err != nil {
+	if err := bind(cores...); err != nil {
 		return err
 	}
 	return errors.Join(start(), unix.SchedSetaffinity(0, &before))

@@ -104,7 +104,11 @@ func (b *bench) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sections := []section{server, b.groupSection(ctx), b.clientSection(ctx)}
+	page, err := b.pageSection(ctx)
+	if err != nil {
+		return err
+	}
+	sections := []section{server, b.groupSection(ctx), b.clientSection(ctx), page}
 	if b.only == "" && ctx.Err() == nil {
 		if err := writeReport(b.page, machine, b.runs, sections); err != nil {
 			return fmt.Errorf("writing the page: %w", err)
@@ -155,11 +159,9 @@ func (b *bench) serverSection(ctx context.Context) (s section, err error) {
 	if !some {
 		return s, nil
 	}
-	binary := b.built
-	if binary == "" {
-		if binary, err = build(ctx, b.scratch); err != nil {
-			return s, err
-		}
+	binary, err := b.sconced(ctx)
+	if err != nil {
+		return s, err
 	}
 	info, err := os.Stat(binary)
 	if err != nil {
@@ -177,6 +179,19 @@ func (b *bench) serverSection(ctx context.Context) (s section, err error) {
 	fmt.Printf("%d people in %d rooms of two and one of %d\n", len(w.people), len(w.pairs), b.size.crowd+1)
 	s.rows = b.measure(ctx, rows)
 	return s, nil
+}
+
+// sconced gives the server's program, and builds it the first time.
+func (b *bench) sconced(ctx context.Context) (string, error) {
+	if b.built != "" {
+		return b.built, nil
+	}
+	binary, err := build(ctx, b.scratch)
+	if err != nil {
+		return "", err
+	}
+	b.built = binary
+	return binary, nil
 }
 
 func (b *bench) serverRows(w *world) []row {

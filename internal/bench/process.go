@@ -61,7 +61,7 @@ func serve(ctx context.Context, l launch) (*process, error) {
 	begin := time.Now()
 	start := p.cmd.Start
 	if l.core >= 0 {
-		start = func() error { return onCore(l.core, p.cmd.Start) }
+		start = func() error { return onCores(p.cmd.Start, l.core) }
 	}
 	if err := start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", args[0], err)

@@ -140,6 +140,13 @@ include what the standard library makes inside a signature: nothing for Ed25519,
 const clientNotes = `The client that people run, with its store on disk, against a server in the same process: a device that was off while two others wrote in a room
 fetches what it missed, checks the log's chain, decrypts, and stores each message and the used-up keys' erasure.`
 
+const pageNotes = "`sconced`" + ` with the page that it carries, over HTTP, and Chromium on both cores, with the server and what drives the browser. Each
+figure is itself a median: of five visits (three in a short run), each with a browser that was started a second before. "Page" is a browser with an empty profile
+that follows an invite, until the field for a name has the focus and takes what is typed. "Page again" is a person whose profile has the page and one conversation,
+in a browser that was started anew: until the field for the passphrase takes what is typed, and from Enter until the list is there, a conversation in it was clicked,
+and the composer takes a text; "all of it" is both together. The hand-over is from the moment at which the page that leads is left until a message that was sent from
+another tab at that moment is in the outbox.`
+
 // writeReport writes the page.
 func writeReport(path, machine string, runs int, sections []section) error {
 	var b strings.Builder

@@ -63,6 +63,13 @@ var targets = []target{
 	{name: "0xfa04: group of 10,000 in memory", reach: 60, aim: 60},
 	{name: "0xfa04, 1,000: bulk add on two cores", reach: 0.6, aim: 0.6},
 	{name: "0xfa04, 1,000: join on two cores", reach: 0.6, aim: 0.6},
+
+	{name: "page, first paint", reach: 500, aim: 500},
+	{name: "page, an invite can be taken", reach: 1500, aim: 1500},
+	{name: "page, core in Brotli", reach: 2.2, aim: 2.2},
+	{name: "page again, first paint", reach: 500, aim: 500},
+	{name: "page again, all of it", reach: 1500, aim: 1500},
+	{name: "page, hand-over to another tab", reach: 300, aim: 300},
 }
 
 // targetOf finds the target of a figure; not every figure has one.

@@ -18,11 +18,11 @@ export const passphrase = "lantern harbour ledger";
 /** How long anything may take on a busy machine before a story gives up. */
 export const patience = Number(process.env.PATIENCE ?? 60_000);
 
-const args = [
+export const args = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--font-render-hinting=none",
 ];
-const look = { viewport: { width: 1440, height: 900 }, locale: "en-GB", timezoneId: "Europe/Berlin" };
+export const look = { viewport: { width: 1440, height: 900 }, locale: "en-GB", timezoneId: "Europe/Berlin" };
 
 /** Looks again and again until something is so. */
 export async function eventually(so, what) {
