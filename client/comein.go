@@ -38,7 +38,7 @@ func (c *Client) joinExternal(ctx context.Context, r *roomState) error {
 	if err != nil {
 		return fmt.Errorf("%w: joining: %w", errRoom, err)
 	}
-	if err := c.settleKind(r, people.Kind); err != nil {
+	if err := c.settleKind(r, people); err != nil {
 		return err
 	}
 	if err := c.fetchLogs(ctx, append(usersOf(people), c.device.User)); err != nil {
@@ -56,21 +56,37 @@ func (c *Client) joinExternal(ctx context.Context, r *roomState) error {
 
 // settleKind takes a room's kind from its group. What the server said of it
 // before counts only until then.
-func (c *Client) settleKind(r *roomState, kind room.Kind) error {
+func (c *Client) settleKind(r *roomState, people room.Participants) error {
 	if err := c.lock(); err != nil {
 		return err
 	}
 	defer c.mu.Unlock()
-	if r.Kind == kind {
-		return nil
-	}
-	if len(r.Participants) > 0 {
+	if r.Kind != people.Kind && len(r.Participants) > 0 {
 		return fmt.Errorf("%w: the server gave a room of another kind", errRoom)
 	}
-	r.Kind = kind
 	b := c.batch()
+	c.takeKind(b, r, people)
 	c.saveRoom(b, r)
 	return b.apply()
+}
+
+// takeKind takes a room's kind from the group that this device is about to enter.
+// Where this person wanted the room with somebody, and the server named one of
+// others, what waits is not for those.
+func (c *Client) takeKind(b *batch, r *roomState, people room.Participants) {
+	was := r.Kind
+	r.Kind = people.Kind
+	if was != room.Direct || len(r.Wanted) == 0 {
+		return
+	}
+	_, ok := people.Find(r.Wanted[0])
+	if people.Kind == room.Direct && (ok || len(people.List) == 1) {
+		return
+	}
+	name := c.nameOf(r.Wanted[0])
+	c.failOutbox(b, r, "this room is not the one with "+name)
+	r.Wanted = nil
+	c.alarm(b, r, "The server gave this room as the one with %s, and it is not. What you wrote to them was not sent.", name)
 }
 
 // denied meets the server's word that this person does not participate in a room
@@ -323,11 +339,12 @@ func (c *Client) enter(w *api.WelcomeEntry, m *mls.Message, ref []byte, k *keyRe
 	if epoch := g.Context().Epoch; r.Cursor >= w.Seq || generation < r.Generation || generation == r.Generation && epoch <= r.Epoch {
 		return errors.New("a Welcome to what this device has left behind")
 	}
-	r.Kind, r.Generation, r.Made = people.Kind, generation, true
+	b := c.batch()
+	c.takeKind(b, r, people)
+	r.Generation, r.Made = generation, true
 	r.Leaving, r.Leaver = false, identity.DeviceID{}
 	r.Cursor, r.Hash, r.Acked = w.Seq, w.Hash, w.Seq
 	r.last = max(r.last, w.Seq)
-	b := c.batch()
 	c.dropStaged(b, r)
 	if err := c.replaceGroup(b, r, g); err != nil {
 		return err

@@ -97,5 +97,6 @@ func (c *Client) enterGeneration(b *batch, r *roomState, s *stagedRecord) error 
 		b.puts = append(b.puts, Put{Key: r.keyOf(prefixGroup, rec.Key), Value: slices.Clone(rec.Value), Erasable: rec.Secret})
 	}
 	r.Checked = true
+	c.noteSelf(b, r)
 	return nil
 }

@@ -142,3 +142,54 @@ func TestLyingReportsAreNotBelieved(t *testing.T) {
 		}
 	})
 }
+
+// That somebody reads is theirs to know. With one device and reports turned off
+// there is nobody to tell, so nothing must go to the server at that moment.
+func TestReadingAloneTellsNobodyAnything(t *testing.T) {
+	talking(t, 75, func(t *testing.T, n *testnet.Net, alice, bob *testnet.Device, room string) {
+		off := false
+		if _, err := bob.Client.SetSettings(client.SettingsChange{Receipts: &off}); err != nil {
+			t.Fatal(err)
+		}
+		read := func(text string) (posted int, roused bool) {
+			t.Helper()
+			if _, err := alice.Client.Send(room, client.Draft{Text: text, Burn: 60}); err != nil {
+				t.Fatal(err)
+			}
+			n.MustQuiet()
+			bob.Client.Roused()
+			before := placeOf(t, bob, selfOf(t, bob))
+			if err := bob.Client.View(room, roomOf(t, bob, room).Last); err != nil {
+				t.Fatal(err)
+			}
+			roused = bob.Client.Roused()
+			n.MustQuiet()
+			return placeOf(t, bob, selfOf(t, bob)) - before, roused
+		}
+		if posted, roused := read("one"); posted != 0 || roused {
+			t.Errorf("with one device, reading posts %d notes and rouses the client: %t", posted, roused)
+		}
+		if err := n.Link(bob, n.Blank("bob", "bob/2")); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		if posted, roused := read("two"); posted == 0 || !roused {
+			t.Errorf("with two devices, reading posts %d notes and rouses the client: %t", posted, roused)
+		}
+	})
+}
+
+func selfOf(t *testing.T, d *testnet.Device) string {
+	t.Helper()
+	all, err := d.Client.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range all {
+		if r.Kind == "self" {
+			return r.Room
+		}
+	}
+	t.Fatalf("%s has no self-group", d.Name)
+	return ""
+}

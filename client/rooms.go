@@ -65,9 +65,9 @@ func (c *Client) bringWanted(ctx context.Context, r *roomState) error {
 	if err := c.lock(); err != nil {
 		return err
 	}
-	wanted := r.Wanted
+	wanted, in := r.Wanted, r.Member
 	c.mu.Unlock()
-	if len(wanted) == 0 {
+	if len(wanted) == 0 || !in {
 		return nil
 	}
 	err := c.addPeople(ctx, r, wanted)
@@ -115,7 +115,7 @@ func (c *Client) makeRoom(ctx context.Context, kind room.Kind, wanted []identity
 	}
 	if !resp.Created && resp.Room != api.LogID(r.id) {
 		c.forget(r)
-		return c.existing(ctx, room.ID(resp.Room), kind)
+		return c.existing(ctx, room.ID(resp.Room), kind, wanted)
 	}
 	if err := c.lock(); err != nil {
 		return nil, err
@@ -200,8 +200,9 @@ func (c *Client) forget(r *roomState) {
 }
 
 // existing goes into a room that somebody else, or another device of this
-// person, was first to make.
-func (c *Client) existing(ctx context.Context, id room.ID, kind room.Kind) (*roomState, error) {
+// person, was first to make. Which it is, only the server says, so it must be the
+// room that was wanted: with the one person, or with nobody.
+func (c *Client) existing(ctx context.Context, id room.ID, kind room.Kind, wanted []identity.UserID) (*roomState, error) {
 	if err := c.sync(ctx); err != nil {
 		return nil, err
 	}
@@ -211,14 +212,24 @@ func (c *Client) existing(ctx context.Context, id room.ID, kind room.Kind) (*roo
 	defer c.mu.Unlock()
 	r, ok := c.rooms[id]
 	if !ok {
-		// Its maker has not let this person in yet: what is written waits.
+		// Its maker has not let this person in yet: what is written waits, and goes
+		// out only if it is the room for which it was written. See settleKind.
 		r = &roomState{id: id, roomRecord: roomRecord{Kind: kind, Made: true}}
-		c.rooms[id] = r
-		b := c.batch()
-		c.saveRoom(b, r)
-		return r, b.apply()
 	}
-	return r, nil
+	people := r.participants()
+	others := slices.DeleteFunc(usersOf(people), func(u identity.UserID) bool { return u == c.device.User })
+	switch {
+	case people.Kind != kind,
+		len(others) > 0 && !slices.Equal(others, wanted),
+		len(r.Wanted) > 0 && !slices.Equal(r.Wanted, wanted):
+		return nil, fmt.Errorf("%w: the server gives another room in the place of this one", errRoom)
+	case len(others) == 0:
+		r.Wanted = wanted // nobody has brought them in yet, as far as is known here
+	}
+	c.rooms[id] = r
+	b := c.batch()
+	c.saveRoom(b, r)
+	return r, b.apply()
 }
 
 // selfRoom makes the self-group where there is none. The caller has the turn.
@@ -242,9 +253,8 @@ func (c *Client) selfRoom(ctx context.Context) error {
 		return err
 	}
 	defer c.mu.Unlock()
-	c.device.Self = r.id
 	b := c.batch()
-	b.put([]byte{prefixDevice}, encodeRecord(&c.device))
+	c.noteSelf(b, r)
 	return b.apply()
 }
 

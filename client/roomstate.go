@@ -105,16 +105,15 @@ func (c *Client) replaceGroup(b *batch, r *roomState, g *mls.Group) error {
 		if err := c.rememberParticipants(r); err != nil {
 			return err
 		}
-		c.noteSelf(b, r)
 	}
 	return nil
 }
 
 // noteSelf remembers which room is the self-group: one whose group says so, of
-// this person alone.
+// this person alone and checked to have no device of others.
 func (c *Client) noteSelf(b *batch, r *roomState) {
 	p := r.participants()
-	if p.Kind == room.Self && len(p.List) == 1 && p.List[0].User == c.device.User && c.device.Self != r.id {
+	if r.Checked && p.Kind == room.Self && len(p.List) == 1 && p.List[0].User == c.device.User && c.device.Self != r.id {
 		c.device.Self = r.id
 		b.put([]byte{prefixDevice}, encodeRecord(&c.device))
 	}
@@ -285,6 +284,9 @@ func (c *Client) roomName(r *roomState) string {
 			if q.User != c.device.User {
 				return c.nameOf(q.User)
 			}
+		}
+		if len(r.Wanted) > 0 {
+			return c.nameOf(r.Wanted[0])
 		}
 		return ""
 	}

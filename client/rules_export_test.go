@@ -35,3 +35,13 @@ func (c *Client) Post(id string, m *content.Message) error {
 // server pushes.
 func (c *Client) TypingSignal(id string) (*api.SignalRequest, error) { return c.typingSignal(id) }
 func (c *Client) TakeSignal(p *api.Push)                             { c.takeSignal(p) }
+
+// Roused reports whether something is there for Run to do, and forgets it.
+func (c *Client) Roused() bool {
+	select {
+	case <-c.wake:
+		return true
+	default:
+		return false
+	}
+}

@@ -4,16 +4,19 @@ import (
 	"slices"
 
 	"sconce/content"
+	"sconce/identity"
 	"sconce/room"
 )
 
 // The self-group is a room of one person's own devices, in which they tell each
 // other what the person has read, what began to burn, whom they verified.
 
-// tellSelf puts notes into the self-group's outbox, if there is one yet.
+// tellSelf puts notes into the self-group's outbox, if there is one yet and
+// another device to read them. Without one they would tell nobody but the server
+// something: that their person does something at this moment.
 func (c *Client) tellSelf(b *batch, notes ...content.Note) error {
 	r, ok := c.rooms[c.device.Self]
-	if !ok || len(notes) == 0 {
+	if !ok || len(notes) == 0 || c.onlyDevice() {
 		return nil
 	}
 	for part := range slices.Chunk(notes, content.MaxNotes) {
@@ -26,6 +29,12 @@ func (c *Client) tellSelf(b *batch, notes ...content.Note) error {
 		}
 	}
 	return nil
+}
+
+// onlyDevice reports whether this person has no device but this one.
+func (c *Client) onlyDevice() bool {
+	log := c.knownLog(c.device.User)
+	return log != nil && !slices.ContainsFunc(log.Devices(), func(d identity.Device) bool { return d.ID != c.deviceID() })
 }
 
 // takeNotes acts on notes of another device of this person.

@@ -536,6 +536,7 @@ func (c *Client) checkMembers(ctx context.Context, r *roomState) error {
 			defer c.mu.Unlock()
 			b := c.batch()
 			r.Checked = err == nil
+			c.noteSelf(b, r)
 			if err != nil {
 				r.Stuck, r.Broken = "a device in this room is not its person's", true
 				c.alarm(b, r, "A device in this room is not its person's: %v. Do not write here.", err)

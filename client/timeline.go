@@ -337,7 +337,9 @@ func (c *Client) View(id string, upTo int) error {
 	if err := c.tellSelf(b, notes...); err != nil {
 		return err
 	}
-	c.kick()
+	if r.reportDue != 0 || !c.onlyDevice() { // else nobody is told, the server least of all
+		c.kick()
+	}
 	return b.apply()
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime/debug"
 	"sync"
 
 	"sconce/api"
@@ -108,8 +109,9 @@ func (l *logSource) log(u identity.UserID) *identity.Log {
 
 // with gives fn the room's follower and where its log stands. When fn returns
 // [journal.ErrMoved], because another server was first, the follower is read
-// anew and fn called again.
-func (s *Service) with(ctx context.Context, id api.LogID, fn func(f *follower, at journal.Status) error) error {
+// anew and fn called again. A panic is an error: what is judged here comes from
+// strangers, often on a goroutine where nobody else would catch it.
+func (s *Service) with(ctx context.Context, id api.LogID, fn func(f *follower, at journal.Status) error) (err error) {
 	f := s.rooms.acquire(id)
 	select {
 	case f.turn <- struct{}{}:
@@ -120,6 +122,9 @@ func (s *Service) with(ctx context.Context, id api.LogID, fn func(f *follower, a
 	members := 0
 	whole := false // fn returned, and left a group that can be relied on
 	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("judging what a room is sent: panic: %v\n%s", p, debug.Stack())
+		}
 		f.logs = logSource{}
 		if !whole {
 			f.group = nil

@@ -1,0 +1,221 @@
+package client_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"sconce/api"
+	"sconce/client"
+	"sconce/internal/testnet"
+)
+
+// sendElsewhere makes the server answer whoever makes a room that it is there
+// already, and is another one.
+func sendElsewhere(t *testing.T, n *testnet.Net, room string) {
+	t.Helper()
+	n.Wire.Answered = func(name string, answer []byte) []byte {
+		if name != api.CreateRoom.Name {
+			return answer
+		}
+		b, err := api.Marshal(&api.CreateRoomResponse{Room: idOf(t, room)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+}
+
+func textsOf(t *testing.T, d *testnet.Device, room string) (all []string) {
+	t.Helper()
+	list, err := d.Client.Messages(room, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range list {
+		all = append(all, m.Text)
+	}
+	return all
+}
+
+// Two people have one room, and of two who make it at once one is told that it is
+// there. A server must not name a room of others with that answer, or what is
+// meant for the one is read by the other.
+func TestServerCannotNameAnotherRoomAsTheOneForTwo(t *testing.T) {
+	talking(t, 91, func(t *testing.T, n *testnet.Net, alice, bob *testnet.Device, group string) {
+		carol := n.Person("carol")
+		n.MustQuiet()
+		direct, err := alice.Client.DirectRoom(t.Context(), bob.Client.Me().User)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		for _, other := range []string{direct.Room, group} {
+			sendElsewhere(t, n, other)
+			if v, err := alice.Client.DirectRoom(t.Context(), carol.Client.Me().User); err == nil {
+				t.Errorf("the room with carol is %q, a %s room with %d people", v.Name, v.Kind, len(v.Members))
+			}
+		}
+		n.Wire.Answered = nil
+		v, err := alice.Client.DirectRoom(t.Context(), carol.Client.Me().User)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Name != "carol" || v.Room == direct.Room || v.Room == group {
+			t.Errorf("after the server came to its senses, the room with carol is %q", v.Name)
+		}
+	})
+}
+
+// The room that the server names may not be there yet: what is written waits, and
+// must not go to others when they let this device in there.
+func TestWhatWaitsForARoomForTwoGoesToNobodyElse(t *testing.T) {
+	for _, kind := range []string{"group", "direct"} {
+		t.Run(kind, func(t *testing.T) {
+			talking(t, 92, func(t *testing.T, n *testnet.Net, alice, bob *testnet.Device, _ string) {
+				mal := n.Person("mal")
+				n.MustQuiet()
+				var room string
+				if kind == "group" {
+					v, err := mal.Client.NewRoom(t.Context(), "trap", nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					room = v.Room
+				} else {
+					// mal's room with alice, which the server keeps from her for now.
+					alice.Link.Offline = true
+					v, err := mal.Client.DirectRoom(t.Context(), alice.Client.Me().User)
+					if err != nil {
+						t.Fatal(err)
+					}
+					alice.Link.Offline = false
+					room = v.Room
+				}
+				hidden := true
+				n.Wire.Answered = func(name string, answer []byte) []byte {
+					if !hidden {
+						return answer
+					}
+					switch name {
+					case api.CreateRoom.Name:
+						b, err := api.Marshal(&api.CreateRoomResponse{Room: idOf(t, room)})
+						if err != nil {
+							t.Fatal(err)
+						}
+						return b
+					case api.Rooms.Name:
+						resp := new(api.RoomsResponse)
+						if err := api.Unmarshal(answer, resp); err != nil {
+							t.Fatal(err)
+						}
+						resp.Rooms = slices.DeleteFunc(resp.Rooms, func(s api.RoomStatus) bool { return s.Room == idOf(t, room) })
+						b, err := api.Marshal(resp)
+						if err != nil {
+							t.Fatal(err)
+						}
+						return b
+					case api.Read.Name: // no Welcome either
+						resp := new(api.ReadResponse)
+						if err := api.Unmarshal(answer, resp); err != nil {
+							t.Fatal(err)
+						}
+						if slices.ContainsFunc(resp.Entries, func(e api.Entry) bool { return e.Kind == api.EntryWelcome }) {
+							resp.Entries = nil
+						}
+						b, err := api.Marshal(resp)
+						if err != nil {
+							t.Fatal(err)
+						}
+						return b
+					}
+					return answer
+				}
+				v, err := alice.Client.DirectRoom(t.Context(), bob.Client.Me().User)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if v.Room != room {
+					t.Fatalf("alice writes in %s, not in the room that the server named", v.Room)
+				}
+				if _, err := alice.Client.Send(room, client.Draft{Text: "for bob alone"}); err != nil {
+					t.Fatal(err)
+				}
+				hidden = false
+				if kind == "group" {
+					if err := mal.Client.AddPeople(t.Context(), room, []string{alice.Client.Me().User}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				n.MustQuiet()
+				if got := textsOf(t, mal, room); slices.Contains(got, "for bob alone") {
+					t.Errorf("mal reads %q", got)
+				}
+				if now := roomOf(t, alice, room); now.Alarm == "" || !strings.Contains(now.Alarm, "bob") {
+					t.Errorf("alice's alarm is %q, want one that names whom the room was for", now.Alarm)
+				}
+				list, err := alice.Client.Messages(room, 0, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if i := slices.IndexFunc(list, func(m client.MessageView) bool { return m.Text == "for bob alone" }); i < 0 || list[i].State != client.Failed {
+					t.Errorf("alice's message is not shown as failed: %+v", list)
+				}
+			})
+		})
+	}
+}
+
+// The same with the group of one's own devices: what a person tells their devices,
+// such as whom they verified, is not for a room of others.
+func TestServerCannotNameAnotherRoomAsTheSelfGroup(t *testing.T) {
+	talking(t, 93, func(t *testing.T, n *testnet.Net, _, bob *testnet.Device, _ string) {
+		mal := n.Person("mal")
+		n.MustQuiet()
+		trap, err := mal.Client.NewRoom(t.Context(), "trap", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sendElsewhere(t, n, trap.Room)
+		carol := n.Person("carol")
+		_ = carol.Sync() // whether she takes that for an error does not matter
+		n.Wire.Answered = nil
+		if err := n.Link(carol, n.Blank("carol", "carol/2")); err != nil { // somebody to tell
+			t.Fatal(err)
+		}
+		second := n.Devices[len(n.Devices)-1]
+		_ = second.Sync()
+		if err := mal.Client.AddPeople(t.Context(), trap.Room, []string{carol.Client.Me().User}); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		before := placeOf(t, mal, trap.Room)
+		if err := carol.Client.MarkVerified(t.Context(), bob.Client.Me().User, true); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		if after := placeOf(t, mal, trap.Room); after != before {
+			t.Errorf("carol's note to herself went into mal's room: it went from %d to %d", before, after)
+		}
+		people, err := second.Client.People(t.Context(), "bob")
+		if err != nil || len(people) != 1 || people[0].Trust != client.Verified {
+			t.Errorf("carol's other device does not know whom she verified: %+v, %v", people, err)
+		}
+	})
+}
+
+// placeOf is how far a room's log goes, as a device has it.
+func placeOf(t *testing.T, d *testnet.Device, room string) int {
+	t.Helper()
+	all, err := d.Client.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range all {
+		if r.Room == room {
+			return r.Place
+		}
+	}
+	t.Fatalf("%s has no room %s", d.Name, room)
+	return 0
+}
