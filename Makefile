@@ -67,7 +67,7 @@ fuzz: ## Fuzz every decoder for FUZZTIME (30s) each
 	scripts/fuzz.sh
 
 .PHONY: soak
-soak: ## Repeat the property and simulation tests with new seeds for SOAKTIME (600 seconds)
+soak: ## Repeat the property tests and 1,000 seeds of the simulation for SOAKTIME (600 seconds)
 	scripts/soak.sh
 
 .PHONY: cover

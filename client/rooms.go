@@ -354,11 +354,25 @@ func (c *Client) addPeople(ctx context.Context, r *roomState, users []identity.U
 		return errors.New("only an admin of the room brings people in")
 	}
 	for part := range slices.Chunk(users, addBatch) {
-		if err := c.addPart(ctx, r, part); err != nil {
+		if err := c.addSplit(ctx, r, part); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// addSplit adds people in one commit, or in several where one would be too
+// large: they may have many devices, or a proxy may let less pass than the
+// server.
+func (c *Client) addSplit(ctx context.Context, r *roomState, users []identity.UserID) error {
+	err := c.addPart(ctx, r, users)
+	if half := len(users) / 2; half > 0 && apiCode(err) == api.TooLarge {
+		if err := c.addSplit(ctx, r, users[:half]); err != nil {
+			return err
+		}
+		return c.addSplit(ctx, r, users[half:])
+	}
+	return err
 }
 
 func (c *Client) addPart(ctx context.Context, r *roomState, users []identity.UserID) error {

@@ -25,11 +25,12 @@ type Net struct {
 	Devices []*Device
 	Verbose func(...any) // when set, is told of every step and call
 
-	t      testing.TB
-	dir    string
-	life   int // of the server: each has its folder, so that the killed one can write on unseen
-	server *Server
-	log    *slog.Logger
+	t        testing.TB
+	dir      string
+	life     int       // of the server: each has its folder, so that the killed one can write on unseen
+	postgres *Postgres // what it uses in the place of a file there; nil: a file
+	server   *Server
+	log      *slog.Logger
 }
 
 // Passphrase opens every device's store.
@@ -39,16 +40,21 @@ var Passphrase = []byte("correct horse")
 var cheap = client.PassphraseCost{Passes: 1, MemoryKiB: 8, Lanes: 1}
 
 // New starts an empty network whose faults follow from seed. It ends with the test.
-func New(t testing.TB, seed uint64) *Net { return start(t, seed, nil, discard) }
+func New(t testing.TB, seed uint64) *Net { return start(t, seed, nil, nil, discard) }
 
 var discard = slog.New(slog.DiscardHandler)
 
 // NewLogged is [New] with the log of server and clients.
-func NewLogged(t testing.TB, seed uint64, log *slog.Logger) *Net { return start(t, seed, nil, log) }
+func NewLogged(t testing.TB, seed uint64, log *slog.Logger) *Net {
+	return start(t, seed, nil, nil, log)
+}
 
-func start(t testing.TB, seed uint64, from *Snapshot, log *slog.Logger) *Net {
+// NewOn is [New] with a server that uses a PostgreSQL.
+func NewOn(t testing.TB, seed uint64, on *Postgres) *Net { return start(t, seed, on, nil, discard) }
+
+func start(t testing.TB, seed uint64, on *Postgres, from *Snapshot, log *slog.Logger) *Net {
 	t.Helper()
-	n := &Net{Clock: NewClock(), t: t, dir: t.TempDir(), log: log}
+	n := &Net{Clock: NewClock(), t: t, dir: t.TempDir(), postgres: on, log: log}
 	n.Wire = &Wire{net: n, random: rand.New(rand.NewPCG(seed, 1)), trace: sha256.New()}
 	if from != nil {
 		from.restore(t, n)
@@ -75,7 +81,7 @@ func (n *Net) boot() {
 	if err := mkdir(n.home()); err != nil {
 		n.t.Fatal(err)
 	}
-	s, err := StartServer(n.home(), n.Clock.Now, n.log)
+	s, err := StartServer(n.home(), n.postgres, n.Clock.Now, n.log)
 	if err != nil {
 		n.t.Fatalf("starting the server: %v", err)
 	}
@@ -105,10 +111,15 @@ func (n *Net) Kill() {
 	n.replace()
 }
 
-// replace ends the server and starts the one in the folder of the present life.
+// replace ends the server, which has nothing more to write where the next one
+// reads, and starts the one of the present life.
 func (n *Net) replace() {
 	n.t.Helper()
-	if err := n.server.Close(); err != nil { // it writes to a folder that nobody looks into again
+	end := n.server.Close // it writes to a folder that nobody looks into again
+	if n.postgres != nil {
+		end = n.server.cut
+	}
+	if err := end(); err != nil {
 		n.t.Fatalf("ending the server: %v", err)
 	}
 	n.boot()

@@ -36,12 +36,12 @@ type Server struct {
 	running sync.WaitGroup
 }
 
-// StartServer opens the database in dir, which is made if it is not there, and
-// starts the duties. Durability of the disk itself is not what the simulation is
-// about, so nothing waits for it.
-func StartServer(dir string, clock duty.Clock, log *slog.Logger) (*Server, error) {
+// StartServer opens the database in dir, which is made if it is not there, or
+// else that on a PostgreSQL, and starts the duties. Durability of the disk itself
+// is not what the simulation is about, so nothing waits for it.
+func StartServer(dir string, on *Postgres, clock duty.Clock, log *slog.Logger) (*Server, error) {
 	ctx := context.Background()
-	db, err := sqldb.Open(ctx, "sqlite:"+filepath.Join(dir, "sconce.db"), sqldb.WithoutSync())
+	db, err := openDatabase(ctx, dir, on)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +56,13 @@ func StartServer(dir string, clock duty.Clock, log *slog.Logger) (*Server, error
 		s.running.Go(func() { fn(run) })
 	}
 	return s, nil
+}
+
+func openDatabase(ctx context.Context, dir string, on *Postgres) (*sqldb.DB, error) {
+	if on != nil {
+		return on.open(ctx)
+	}
+	return sqldb.Open(ctx, "sqlite:"+filepath.Join(dir, "sconce.db"), sqldb.WithoutSync())
 }
 
 func (s *Server) wire(ctx context.Context, clock duty.Clock, log *slog.Logger) (_ *keys.Service, err error) {
@@ -128,8 +135,18 @@ func (s *Server) Close() error {
 	return s.db.Close()
 }
 
+// cut takes the database away from the server before it ends, as a process that
+// is killed loses its connections.
+func (s *Server) cut() error {
+	if err := s.db.Close(); err != nil {
+		return err
+	}
+	return s.Close()
+}
+
 // Snapshot copies the database as it is on disk at this moment, which is what a
-// process that is killed leaves behind. Nothing may be calling.
+// process that is killed leaves behind. Nothing may be calling. A PostgreSQL is
+// not copied: it lives on.
 func (s *Server) Snapshot(to string) error {
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return err

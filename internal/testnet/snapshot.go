@@ -11,9 +11,10 @@ import (
 // Snapshot is a network at rest, from which others begin: making people costs
 // more than anything they do after.
 type Snapshot struct {
-	dir     string
-	clock   Clock
-	devices []savedDevice
+	dir      string
+	postgres *Postgres
+	clock    Clock
+	devices  []savedDevice
 }
 
 type savedDevice struct {
@@ -21,9 +22,10 @@ type savedDevice struct {
 	disk         *clienttest.Disk
 }
 
-// Save takes a snapshot into dir. Nothing may be going on.
+// Save takes a snapshot into dir. Nothing may be going on. Of a network on a
+// PostgreSQL the server's part stays there, so it must not be used any more.
 func (n *Net) Save(dir string) (*Snapshot, error) {
-	s := &Snapshot{dir: dir}
+	s := &Snapshot{dir: dir, postgres: n.postgres}
 	s.clock.now = n.Clock.Now()
 	for _, d := range n.Devices {
 		s.devices = append(s.devices, savedDevice{d.Name, d.Person, d.Disk.Clone()})
@@ -34,7 +36,7 @@ func (n *Net) Save(dir string) (*Snapshot, error) {
 // Resume starts a network where the snapshot was taken.
 func (s *Snapshot) Resume(t testing.TB, seed uint64) *Net {
 	t.Helper()
-	return start(t, seed, s, discard)
+	return start(t, seed, s.postgres, s, discard)
 }
 
 func (s *Snapshot) restore(t testing.TB, n *Net) {

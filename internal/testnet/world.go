@@ -53,10 +53,9 @@ const MaxDevices = 20
 // shape is how many devices each person has when a run begins.
 var shape = []int{3, 2, 1, 2, 3, 1, 2, 2}
 
-// Population makes the people that runs begin with.
-func Population(t testing.TB) *Net {
+// Population puts the people that runs begin with into an empty network.
+func Population(t testing.TB, n *Net) *Net {
 	t.Helper()
-	n := New(t, 0)
 	for i, count := range shape {
 		first := n.Person(fmt.Sprintf("p%d", i))
 		for k := 1; k < count; k++ {
