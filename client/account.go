@@ -604,7 +604,9 @@ func (c *Client) makeKey(b *batch, now int64, lastResort bool) ([]byte, error) {
 		return nil, err
 	}
 	life := mls.Lifetime{NotBefore: uint64(now/1000 - 3600), NotAfter: uint64(now/1000) + uint64(room.KeyPackageLifetime/time.Second) - 3601}
-	kp, secrets, err := mls.NewKeyPackage(room.Suite, signer, mls.KeyPackageOptions{Lifetime: life, Capabilities: mls.DefaultCapabilities()})
+	kp, secrets, err := mls.NewKeyPackage(room.Suite, signer, mls.KeyPackageOptions{
+		Lifetime: life, Capabilities: mls.DefaultCapabilities(), LastResort: lastResort,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("making key package: %w", err)
 	}

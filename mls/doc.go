@@ -59,6 +59,12 @@
 // hides lengths. Members who configure different rules will disagree about the
 // same commit: rules are pure functions of what they are given.
 //
+// Parts of an application that do not know of each other are its components
+// (draft-ietf-mls-extensions). Each has a secret of the epoch by
+// [Group.SafeExport], state that all members agree on by [AppDataUpdate], and the
+// use of MLS's own keys by [Group.SafeSign] and [CipherSuite.SafeEncrypt]: none
+// can take for its own what is meant for another.
+//
 // # Errors
 //
 // An [InvalidError] names the section of the RFC, or of the draft, that an

@@ -87,6 +87,8 @@ func (p *person) caller(i int) duty.Caller {
 
 type change func(*mls.Signer, *mls.KeyPackageOptions)
 
+func lastResort(_ *mls.Signer, o *mls.KeyPackageOptions) { o.LastResort = true }
+
 func (p *person) keyPackage(t *testing.T, i int, changes ...change) []byte {
 	t.Helper()
 	device, _ := p.log.Device(p.devices[i].Keys().ID())
@@ -109,7 +111,7 @@ func (p *person) publish(t *testing.T, i, n int, last bool) *api.KeyPackageStatu
 		req.KeyPackages = append(req.KeyPackages, p.keyPackage(t, i))
 	}
 	if last {
-		req.LastResort = p.keyPackage(t, i)
+		req.LastResort = p.keyPackage(t, i, lastResort)
 	}
 	status, err := p.w.Publish(t.Context(), p.caller(i), req)
 	must(t, err)
@@ -299,9 +301,13 @@ func TestPackagesThatWouldNotWorkAreRefused(t *testing.T) {
 			wantCode(t, err, api.Invalid)
 		})
 	}
-	broken := ada.keyPackage(t, 0)
+	broken := ada.keyPackage(t, 0, lastResort)
 	broken[len(broken)-1] ^= 1
 	_, err := w.Publish(t.Context(), ada.caller(0), &api.PublishKeyPackagesRequest{LastResort: broken})
+	wantCode(t, err, api.Invalid)
+	_, err = w.Publish(t.Context(), ada.caller(0), &api.PublishKeyPackagesRequest{LastResort: ada.keyPackage(t, 0)})
+	wantCode(t, err, api.Invalid)
+	_, err = w.Publish(t.Context(), ada.caller(0), &api.PublishKeyPackagesRequest{KeyPackages: [][]byte{ada.keyPackage(t, 0, lastResort)}})
 	wantCode(t, err, api.Invalid)
 	_, err = w.Publish(t.Context(), duty.Caller{User: ada.caller(0).User, Device: api.DeviceID{1}}, &api.PublishKeyPackagesRequest{})
 	wantCode(t, err, api.Forbidden)

@@ -48,13 +48,13 @@ func (s *Service) Publish(ctx context.Context, c duty.Caller, req *api.PublishKe
 	}
 	packages := make([]checked, len(req.KeyPackages))
 	for i, message := range req.KeyPackages {
-		if packages[i], err = s.check(log, device, message); err != nil {
+		if packages[i], err = s.check(log, device, message, false); err != nil {
 			return nil, api.Errorf(api.Invalid, "key package %d: %v", i, err)
 		}
 	}
 	var last *checked
 	if len(req.LastResort) > 0 {
-		p, err := s.check(log, device, req.LastResort)
+		p, err := s.check(log, device, req.LastResort, true)
 		if err != nil {
 			return nil, api.Errorf(api.Invalid, "key package of last resort: %v", err)
 		}
@@ -80,8 +80,9 @@ func (s *Service) callersDevice(ctx context.Context, c duty.Caller) (*identity.L
 }
 
 // check holds a package against the rules a committer and every receiver will
-// hold it against, so that a claimed package works.
-func (s *Service) check(log *identity.Log, device identity.Device, message []byte) (checked, error) {
+// hold it against, so that a claimed package works. The mark of last resort says
+// to all who see it in a commit whether it may have been handed out before.
+func (s *Service) check(log *identity.Log, device identity.Device, message []byte, lastResort bool) (checked, error) {
 	if len(message) > maxPackage {
 		return checked{}, fmt.Errorf("it has %d bytes; the limit is %d", len(message), maxPackage)
 	}
@@ -95,6 +96,9 @@ func (s *Service) check(log *identity.Log, device identity.Device, message []byt
 	now := s.Clock()
 	if err := kp.Verify(now); err != nil {
 		return checked{}, err
+	}
+	if kp.LastResort() != lastResort {
+		return checked{}, fmt.Errorf("that it is of last resort should be %t, and its mark says %t", lastResort, !lastResort)
 	}
 	if latest := now.Add(room.KeyPackageLifetime + clockSkew); kp.Leaf.Lifetime.NotAfter > uint64(latest.Unix()) {
 		return checked{}, fmt.Errorf("it lives longer than %d days", int(room.KeyPackageLifetime.Hours()/24))
