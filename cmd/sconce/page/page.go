@@ -17,7 +17,8 @@
 // When this program ends, anybody on the computer can listen at its address, and
 // the tab will ask there. So the session comes with a second secret, the proof,
 // which is the first thing that the door says; a page tells nothing to a door that
-// does not.
+// does not. An empty message from the page says that somebody touched it, and
+// [Server.LockWhenAlone] locks when nobody does.
 package page
 
 import (
@@ -29,6 +30,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"sconce/client/bridge"
 )
@@ -38,6 +40,7 @@ type Server struct {
 	host string // address and port, as every request must name it
 	door bridge.Door
 	mux  *http.ServeMux
+	here presence
 
 	mu      sync.Mutex      // guards what follows
 	link    string          // the token that the next session is given for; "" none
@@ -159,6 +162,7 @@ func (s *Server) begin(token string) (session, proof string, ok bool) {
 		return "", "", false
 	}
 	s.link, s.session, s.proof = "", secret(), secret()
+	s.here.touch(time.Now()) // a link is opened by somebody
 	s.end()
 	s.lasts, s.end = context.WithCancel(context.Background())
 	return s.session, s.proof, true
