@@ -159,7 +159,7 @@ func startApp(t *testing.T, store string) *program {
 	return app
 }
 
-var appLink = regexp.MustCompile(`(http://127\.\d+\.\d+\.\d+:\d+)/enter#(\S+)`)
+var appLink = regexp.MustCompile(`(http://127\.\d+\.\d+\.\d+:\d+)/enter/[\w-]+/#(\S+)`)
 
 // enterApp does what the page does with the link, and gives the door.
 func enterApp(t *testing.T, app *program) bridge.Door {
