@@ -52,6 +52,15 @@ func (f *fan) send(e client.Event) {
 	}
 }
 
+// lose cuts everybody off: events were lost before they came here.
+func (f *fan) lose() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for ch := range f.subs {
+		f.drop(ch)
+	}
+}
+
 func (f *fan) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

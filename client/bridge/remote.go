@@ -116,6 +116,13 @@ func (r *Remote) expect() (int64, <-chan reply, *Error) {
 	return r.last, c, nil
 }
 
+// gone reports whether the other process has ended.
+func (r *Remote) gone() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ended != nil
+}
+
 func (r *Remote) forget(id int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log"
@@ -28,6 +27,8 @@ Use the page for browsers from this computer alone
 
 The page and all that decrypts come from this program, so no server can change
 them; a browser on this computer shows it. Enter opens it anew, Ctrl-C ends it.
+The store is locked when nobody has touched the page for as long as is set there,
+and half a minute after the page has gone.
 --no-browser only prints the link, which works once. --port serves it always at
 127.0.0.1:N, which others may have used before: better without. --site serves a
 page that was packed elsewhere, for who works on it.`
@@ -105,6 +106,9 @@ func (w *window) run(ctx context.Context, listener net.Listener) error {
 	var serving sync.WaitGroup
 	serving.Go(func() { failed <- server.Serve(listener) })
 	defer serving.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	serving.Go(func() { w.page.LockWhenAlone(ctx) })
 	defer server.Close()
 	defer w.page.Close()
 	forget := w.open()
@@ -165,12 +169,7 @@ func (a *app) hostDoor(ctx context.Context) (bridge.Door, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	release := programVersion()
-	if s, end := a.reach(dir); s != nil {
-		about := client.DoorView{State: client.PhaseOpen, Kind: "native", Persistent: true, Version: release}
-		return heldDoor{s.door, about}, func() { _ = end() }, nil
-	}
-	platform := &native.Platform{Dir: dir, Version: release}
+	platform := &native.Platform{Dir: dir, Version: programVersion()}
 	if a.caFile != "" {
 		if platform.CA, err = os.ReadFile(a.caFile); err != nil {
 			return nil, nil, fmt.Errorf("reading the CA file: %w", err)
@@ -180,23 +179,24 @@ func (a *app) hostDoor(ctx context.Context) (bridge.Door, func(), error) {
 	ctx, stop := context.WithCancel(ctx)
 	var sharing sync.WaitGroup
 	sharing.Go(func() { a.share(ctx, h, dir) })
+	door := bridge.NewBeside(h, func() *bridge.Remote { return holderOf(dir) })
 	end := func() {
 		stop()
 		sharing.Wait()
-		if err := h.Close(); err != nil {
+		if err := door.Close(); err != nil {
 			a.note("sconce: %v", err)
 		}
 	}
-	if err := a.unlock(ctx, h); err != nil {
+	if err := a.unlock(ctx, door); err != nil {
 		end()
 		return nil, nil, err
 	}
-	return h, end, nil
+	return door, end, nil
 }
 
 // unlock opens what is stored, if the passphrase was given in a file.
-func (a *app) unlock(ctx context.Context, h *bridge.Host) error {
-	state, err := bridge.State.Call(ctx, h, bridge.None{})
+func (a *app) unlock(ctx context.Context, d bridge.Door) error {
+	state, err := bridge.State.Call(ctx, d, bridge.None{})
 	if err != nil || state.State != client.PhaseLocked || a.passphraseFile == "" {
 		return err
 	}
@@ -204,7 +204,7 @@ func (a *app) unlock(ctx context.Context, h *bridge.Host) error {
 	if err != nil {
 		return err
 	}
-	_, err = bridge.Unlock.Call(ctx, h, bridge.UnlockParams{Passphrase: bridge.Secret(pass)})
+	_, err = bridge.Unlock.Call(ctx, d, bridge.UnlockParams{Passphrase: bridge.Secret(pass)})
 	return err
 }
 
@@ -260,26 +260,4 @@ func (a *app) admit(ctx context.Context, d bridge.Door, dir string) (stop func()
 	var accepting sync.WaitGroup
 	accepting.Go(func() { accept(ctx, listener, d) })
 	return func() { cancel(); accepting.Wait() }
-}
-
-// heldDoor is the door to the client of another process, which that process
-// opened and will close.
-type heldDoor struct {
-	bridge.Door
-	about client.DoorView
-}
-
-// Call implements bridge.Door.
-func (d heldDoor) Call(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, *bridge.Error) {
-	switch method {
-	case bridge.State.Name:
-		b, err := json.Marshal(d.about)
-		if err != nil {
-			return nil, bridge.Errorf(bridge.Failed, "%v", err)
-		}
-		return b, nil
-	case bridge.Lock.Name:
-		return nil, bridge.Errorf(bridge.Busy, "another program has opened this and goes on using it; lock it there")
-	}
-	return d.Door.Call(ctx, method, params)
 }

@@ -155,7 +155,8 @@ func (a *app) own(v *client.Vault, dir string) (*session, func() error, error) {
 		return nil, nil, errors.Join(err, v.Close())
 	}
 	o := &owner{client: c, transport: t, dir: dir}
-	return &session{app: a, door: bridge.New(c), owner: o}, o.close, nil
+	door := bridge.NewHolder(&native.Platform{Dir: dir, Version: programVersion()}, c)
+	return &session{app: a, door: door, owner: o}, o.close, nil
 }
 
 // config makes the transport to the place that the vault names, or on a new
@@ -211,12 +212,20 @@ func placeOf(v *client.Vault, given native.Place) (place native.Place, kept bool
 // reach connects with the process that holds the store, if there is one that
 // listens.
 func (a *app) reach(dir string) (*session, func() error) {
-	conn, err := net.DialTimeout("unix", filepath.Join(dir, socketFile), time.Second)
-	if err != nil {
+	r := holderOf(dir)
+	if r == nil {
 		return nil, nil
 	}
-	r := bridge.NewRemote(conn)
 	return &session{app: a, door: r}, r.Close
+}
+
+// holderOf connects with the process that holds a store, or gives nil.
+func holderOf(dir string) *bridge.Remote {
+	conn, err := net.DialTimeout("unix", filepath.Join(dir, socketFile), time.Second)
+	if err != nil {
+		return nil
+	}
+	return bridge.NewRemote(conn)
 }
 
 // sync gets in step with the server. When it is away, that is noted and no

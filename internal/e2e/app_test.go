@@ -74,7 +74,9 @@ func TestAppIsADoorFromTheFirstMinute(t *testing.T) {
 	}
 }
 
-// Where a program that stays has the store already, the page goes through it.
+// Where a program that stays has the store already, the page goes through it: a
+// lock shuts the page alone, and when that program ends the page goes on by
+// itself.
 func TestAppWorksBesideAnotherOnTheSameStore(t *testing.T) {
 	t.Parallel()
 	s := started(t)
@@ -104,8 +106,30 @@ func TestAppWorksBesideAnotherOnTheSameStore(t *testing.T) {
 	if got := must(t, bridge.Me, door, bridge.None{}); got.Name != "Alice" {
 		t.Errorf("me is %+v", got)
 	}
-	if _, err := bridge.Lock.Call(t.Context(), door, bridge.None{}); err == nil {
-		t.Error("the page locked what is another program's")
+	must(t, bridge.Lock, door, bridge.None{})
+	if _, err := bridge.Me.Call(t.Context(), door, bridge.None{}); err == nil {
+		t.Error("a locked page is told who it is")
+	}
+	if out, err := exec.Command(filepath.Join(programs, "sconce"), "whoami", "--store", store).CombinedOutput(); err != nil {
+		t.Errorf("the lock of the page locked the other program too: %v: %s", err, out)
+	}
+	if _, err := bridge.Unlock.Call(t.Context(), door, bridge.UnlockParams{Passphrase: "another"}); err == nil {
+		t.Error("another passphrase opens the page")
+	}
+	must(t, bridge.Unlock, door, bridge.UnlockParams{Passphrase: "p"})
+	must(t, bridge.Me, door, bridge.None{})
+
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if !eventually(func() bool {
+		_, err := bridge.Unlock.Call(t.Context(), door, bridge.UnlockParams{Passphrase: "p"})
+		return err == nil
+	}) {
+		t.Fatal("when the other program has ended, the page does not open the store itself")
+	}
+	if got := must(t, bridge.Me, door, bridge.None{}); got.Name != "Alice" {
+		t.Errorf("me is %+v", got)
 	}
 }
 
@@ -135,7 +159,7 @@ func startApp(t *testing.T, store string) *program {
 	return app
 }
 
-var appLink = regexp.MustCompile(`(http://127\.\d+\.\d+\.\d+:\d+)/enter#(\S+)`)
+var appLink = regexp.MustCompile(`(http://127\.\d+\.\d+\.\d+:\d+)/enter/[\w-]+/#(\S+)`)
 
 // enterApp does what the page does with the link, and gives the door.
 func enterApp(t *testing.T, app *program) bridge.Door {

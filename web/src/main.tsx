@@ -1,4 +1,6 @@
-import { openDoor } from "./core/door";
+import { coreIsServed, openDoor } from "./core/door";
 import { start } from "./start";
 
-void start(openDoor(), { shell: true });
+// A page that is nothing without its program keeps nothing for when that is away:
+// what is at its address later may be another's.
+void start(openDoor(), { shell: !coreIsServed() });

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -41,7 +42,9 @@ func (s *Server) serveDoor(w http.ResponseWriter, r *http.Request) {
 	if conn.Write(ctx, websocket.MessageText, []byte(proof)) != nil {
 		return // it went away
 	}
-	l := &lines{ctx: ctx, conn: conn}
+	s.here.come()
+	defer func() { s.here.leave(time.Now()) }()
+	l := &lines{ctx: ctx, conn: conn, touched: func() { s.here.touch(time.Now()) }}
 	if err := bridge.Serve(ctx, l, l, s.door); err == nil {
 		_ = conn.Close(websocket.StatusNormalClosure, "")
 	}
@@ -82,20 +85,25 @@ func (s *Server) Close() {
 
 // lines makes the messages of a WebSocket a stream of lines, and lines messages.
 type lines struct {
-	ctx  context.Context
-	conn *websocket.Conn
-	rest bytes.Buffer // of the message that is being read
+	ctx     context.Context
+	conn    *websocket.Conn
+	touched func()       // is called for each empty message
+	rest    bytes.Buffer // of the message that is being read
 }
 
 // Read implements io.Reader.
 func (l *lines) Read(p []byte) (int, error) {
-	if l.rest.Len() == 0 {
+	for l.rest.Len() == 0 {
 		_, message, err := l.conn.Read(l.ctx)
 		if websocket.CloseStatus(err) == websocket.StatusNormalClosure || websocket.CloseStatus(err) == websocket.StatusGoingAway {
 			return 0, io.EOF
 		}
 		if err != nil {
 			return 0, err
+		}
+		if len(message) == 0 {
+			l.touched()
+			continue
 		}
 		l.rest.Write(bytes.ReplaceAll(message, []byte("\n"), []byte(" "))) // JSON has none that matters
 		l.rest.WriteByte('\n')

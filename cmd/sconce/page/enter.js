@@ -5,7 +5,17 @@
 const token = location.hash.slice(1);
 history.replaceState(null, "", "/enter");
 
+// A page that was at this address before may have left a worker here, which then
+// answers in the place of this program, and was given the link as well.
+async function evict() {
+  const workers = navigator.serviceWorker;
+  if (workers === undefined) return;
+  for (const registration of await workers.getRegistrations()) await registration.unregister();
+  if (workers.controller !== null) throw new Error("Another page has used this address before; what it left was taken away");
+}
+
 async function enter() {
+  await evict();
   const answer = await fetch("/session", { method: "POST", body: token });
   if (!answer.ok) throw new Error((await answer.text()).trim());
   const [session, proof] = (await answer.text()).split(".");
@@ -16,5 +26,5 @@ async function enter() {
 
 enter().catch((why) => {
   document.getElementById("say").textContent =
-    `${why instanceof Error ? why.message : why}. Press Enter where sconce app runs to get another one.`;
+    `${why instanceof Error ? why.message : why}. Press Enter where sconce app runs to get another link.`;
 });

@@ -17,7 +17,8 @@
 // When this program ends, anybody on the computer can listen at its address, and
 // the tab will ask there. So the session comes with a second secret, the proof,
 // which is the first thing that the door says; a page tells nothing to a door that
-// does not.
+// does not. An empty message from the page says that somebody touched it, and
+// [Server.LockWhenAlone] locks when nobody does.
 package page
 
 import (
@@ -29,6 +30,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"sconce/client/bridge"
 )
@@ -38,6 +40,7 @@ type Server struct {
 	host string // address and port, as every request must name it
 	door bridge.Door
 	mux  *http.ServeMux
+	here presence
 
 	mu      sync.Mutex      // guards what follows
 	link    string          // the token that the next session is given for; "" none
@@ -53,8 +56,8 @@ type Server struct {
 func New(address string, site http.Handler, door bridge.Door) *Server {
 	s := &Server{host: address, door: door, mux: http.NewServeMux(), began: make(chan struct{}, 1)}
 	s.lasts, s.end = context.WithCancel(context.Background())
-	s.mux.HandleFunc("GET /enter", s.serveEnter)
-	s.mux.HandleFunc("GET /enter.js", s.serveScript)
+	s.mux.HandleFunc("GET /enter/{fresh}/{$}", s.serveEnter)
+	s.mux.HandleFunc("GET /enter/{fresh}/enter.js", s.serveScript)
 	s.mux.HandleFunc("POST /session", s.serveSession)
 	s.mux.HandleFunc("GET /door", s.serveDoor)
 	s.mux.Handle("GET /", site)
@@ -63,12 +66,13 @@ func New(address string, site http.Handler, door bridge.Door) *Server {
 
 // Link gives an address that opens the page once. Any link given before opens
 // nothing from now on. What follows the # is a secret, which browsers do not send
-// to servers: the page exchanges it.
+// to servers: the page exchanges it. The path is one that nobody has had, so that
+// no browser shows what it kept of another page at this address.
 func (s *Server) Link() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.link = secret()
-	return "http://" + s.host + "/enter#" + s.link
+	return "http://" + s.host + "/enter/" + secret() + "/#" + s.link
 }
 
 // Began receives whenever a link was used.
@@ -84,6 +88,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// elsewhere: a file made the browser do it.
 	if from := r.Header.Get("Sec-Fetch-Site"); from != "" && from != "same-origin" && from != "none" && r.Header.Get("Sec-Fetch-Mode") != "navigate" {
 		refuse(w, http.StatusForbidden, "another page may not ask for this")
+		return
+	}
+	// The page of this program has no service worker, so whoever asks for the script
+	// of one is another page's, to see whether there is a newer one. There is.
+	if r.Header.Get("Service-Worker") != "" {
+		serveOwn(w, "text/javascript; charset=utf-8", goneScript)
 		return
 	}
 	s.mux.ServeHTTP(w, r)
@@ -105,6 +115,9 @@ var enterPage []byte
 
 //go:embed enter.js
 var enterScript []byte
+
+//go:embed gone.js
+var goneScript []byte
 
 // serveEnter gives a page that does nothing but exchange the link for a session.
 func (s *Server) serveEnter(w http.ResponseWriter, _ *http.Request) {
@@ -145,6 +158,7 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Clear-Site-Data", `"cache"`) // what is opened next is not another page's of before
 	_, _ = io.WriteString(w, session+"."+proof)
 	select {
 	case s.began <- struct{}{}:
@@ -159,6 +173,7 @@ func (s *Server) begin(token string) (session, proof string, ok bool) {
 		return "", "", false
 	}
 	s.link, s.session, s.proof = "", secret(), secret()
+	s.here.touch(time.Now()) // a link is opened by somebody
 	s.end()
 	s.lasts, s.end = context.WithCancel(context.Background())
 	return s.session, s.proof, true

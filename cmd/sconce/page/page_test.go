@@ -186,10 +186,10 @@ func TestOtherPagesGetNothing(t *testing.T) {
 		"a local page on another port":      {"POST", "/session", []string{"Origin", "http://127.0.0.1:1"}, http.StatusForbidden},
 		"no origin at the session":          {"POST", "/session", nil, http.StatusForbidden},
 		"an origin that is hidden":          {"POST", "/session", []string{"Origin", "null"}, http.StatusForbidden},
-		"another site loads our script":     {"GET", "/enter.js", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, http.StatusForbidden},
-		"a local page loads our script":     {"GET", "/enter.js", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors"}, http.StatusForbidden},
+		"another site loads our script":     {"GET", "/enter/x/enter.js", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors"}, http.StatusForbidden},
+		"a local page loads our script":     {"GET", "/enter/x/enter.js", []string{"Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors"}, http.StatusForbidden},
 		"another site posts":                {"POST", "/session", []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"}, http.StatusForbidden},
-		"the page is opened from elsewhere": {"GET", "/enter", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"}, http.StatusOK},
+		"the page is opened from elsewhere": {"GET", "/enter/x/", []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"}, http.StatusOK},
 	} {
 		if got, answer := s.ask(a.method, a.path, s.token(), a.headers...); got != a.want {
 			t.Errorf("%s: %d, %q; want %d", name, got, answer, a.want)
@@ -252,7 +252,7 @@ func TestHugeLineEndsTheConnection(t *testing.T) {
 // The page that takes the secret runs only its own script, and nothing is kept.
 func TestEntryPageIsClosed(t *testing.T) {
 	s := serve(t)
-	for _, path := range []string{"/enter", "/enter.js"} {
+	for _, path := range []string{"/enter/x/", "/enter/x/enter.js"} {
 		r, err := http.Get(s.url + path)
 		if err != nil {
 			t.Fatal(err)
@@ -267,6 +267,37 @@ func TestEntryPageIsClosed(t *testing.T) {
 		}
 		if got := r.Header.Get("Set-Cookie"); got != "" {
 			t.Errorf("%s sets a cookie: %q", path, got)
+		}
+	}
+}
+
+// A browser may keep answers and a service worker of who was at this address
+// before. What the link opens is at a path that nobody had; what is opened after
+// it comes from here; and a worker that asks for its newer self gets one that goes.
+func TestNothingOfAnEarlierPageAnswers(t *testing.T) {
+	s := serve(t)
+	first, _, _ := strings.Cut(s.Link(), "#")
+	second, _, _ := strings.Cut(s.Link(), "#")
+	if first == second || !strings.HasSuffix(first, "/") {
+		t.Errorf("two links lead to %s and %s; want two paths", first, second)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/session", strings.NewReader(s.token()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Origin", s.url)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	if got := answer.Header.Get("Clear-Site-Data"); got != `"cache"` {
+		t.Errorf("with the session comes Clear-Site-Data %q", got)
+	}
+	for _, path := range []string{"/sw.js", "/anything", "/"} {
+		status, script := s.ask("GET", path, "", "Service-Worker", "script", "Sec-Fetch-Site", "same-origin")
+		if status != http.StatusOK || !strings.Contains(script, "registration.unregister()") {
+			t.Errorf("a service worker at %s gets %d, %q; want one that goes", path, status, script)
 		}
 	}
 }

@@ -27,8 +27,8 @@ any language.
 
 A door may have no client behind it yet: in a browser, and for "sconce app", the
 calls of the first chapter make or open one. Until then all others answer
-"locked". Elsewhere the client is open from the start, and that chapter is not
-there.
+"locked". Elsewhere the client is open from the start: of that chapter there are
+"state", and "unlock", which tells whether a key is the right one.
 
 ## Try it
 
@@ -57,6 +57,8 @@ Each line is one JSON object in UTF-8; a request has at most 1 MiB.
 
 The id is a whole number of the caller's choice. Up to 32 requests run at once, and
 answers come in any order. A field that a call does not know is refused.
+What can't be read as a request, such as a line that is too long, is answered too: with the
+id that it begins with, or with null where none stands in its first 1,024 bytes.
 
 Ids are text: people and devices in base32, rooms and messages in hex. Times are
 Unix milliseconds, durations seconds; 0 is none. Every number is whole and below 2^53.

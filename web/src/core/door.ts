@@ -4,16 +4,18 @@
 import type { Door } from "./bridge";
 import { LineDoor } from "./line";
 import { SocketPipe } from "./socket";
-import { lockWhenIdle } from "../tabs/idle";
+import { watchTouches } from "../tabs/idle";
 import { openTab } from "../tabs/tab";
+
+/** Whether the program that serves the page has the core, as "sconce app" does: without it the page is nothing. */
+export function coreIsServed(): boolean {
+  return document.querySelector<HTMLMetaElement>('meta[name="sconce-door"]')?.content === "socket";
+}
 
 /** Opens the door that the page says it has. */
 export function openDoor(): Door {
-  const said = document.querySelector<HTMLMetaElement>('meta[name="sconce-door"]')?.content;
-  if (said === "socket") {
-    const door = new LineDoor(new SocketPipe(`${location.origin.replace(/^http/, "ws")}/door`));
-    lockWhenIdle(door);
-    return door;
-  }
-  return openTab();
+  if (!coreIsServed()) return openTab();
+  const pipe = new SocketPipe(`${location.origin.replace(/^http/, "ws")}/door`);
+  watchTouches(() => pipe.touch());
+  return new LineDoor(pipe);
 }

@@ -49,6 +49,11 @@ export class SocketPipe implements Pipe {
     };
   }
 
+  /** Somebody is there: the program locks when it has not heard so for as long as its person wishes. */
+  touch(): void {
+    this.send("");
+  }
+
   send(line: string): void {
     if (this.#proved && this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(line);
   }

@@ -1,5 +1,3 @@
-import type { Door } from "../core/bridge";
-
 /** Locks when nobody has touched any tab for a while. */
 export class IdleLock {
   readonly #lock: () => void;
@@ -52,25 +50,4 @@ export function watchTouches(touched: () => void): void {
   for (const event of ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"]) {
     addEventListener(event, touch, { capture: true, passive: true });
   }
-}
-
-/** Locks what is behind a door that no tab leads, as long after the last touch as its person wishes. */
-export function lockWhenIdle(door: Door): void {
-  const idle = new IdleLock(() => void door.call("lock", {}).catch(() => {})); // another program's store stays open
-  const learn = async () => {
-    try {
-      idle.after((await door.call("settings", {})).idleLock);
-    } catch {
-      idle.stop(); // it is locked, or nobody is there
-    }
-  };
-  const watch = (): void => {
-    door.subscribe((event) => {
-      if (event.settings) idle.after(event.settings.idleLock);
-      if (event.state) void learn();
-    }, watch);
-    void learn();
-  };
-  watch();
-  watchTouches(() => idle.touch());
 }
