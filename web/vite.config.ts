@@ -62,11 +62,47 @@ function emoji(): Plugin {
   };
 }
 
+/**
+ * Names in the page itself what its first screen is made of, so that all of it
+ * comes at once: the screens, which its first script imports when the core is on
+ * its way, with their style, and the letters, which only a layout would ask for.
+ */
+function ahead(): Plugin {
+  return {
+    name: "sconce-ahead",
+    transformIndexHtml: {
+      order: "post",
+      handler(_, { bundle = {} }) {
+        const chunks = Object.values(bundle).filter((f) => f.type === "chunk");
+        const screens = chunks.find((c) => c.facadeModuleId === here("src/start.tsx"));
+        const letters = Object.keys(bundle).find((f) => /\/instrument-sans-latin-wght-normal-[^/]+\.woff2$/.test(f));
+        if (!screens || !letters) throw new Error("the build has no screens, or no letters");
+        const link = (rel: string, file: string, more = {}) =>
+          ({ tag: "link", injectTo: "head" as const, attrs: { rel, crossorigin: true, href: `/${file}`, ...more } });
+        const needs = (file: string, found = new Set<string>()): Set<string> => {
+          const chunk = chunks.find((c) => c.fileName === file);
+          if (!chunk || chunk.isEntry || found.has(file)) return found;
+          found.add(file);
+          for (const f of chunk.imports) needs(f, found);
+          return found;
+        };
+        const scripts = [...needs(screens.fileName)];
+        const styles = scripts.flatMap((f) => [...(chunks.find((c) => c.fileName === f)?.viteMetadata?.importedCss ?? [])]);
+        return [
+          ...styles.map((f) => link("stylesheet", f)),
+          ...scripts.map((f) => link("modulepreload", f)),
+          link("preload", letters, { as: "font", type: "font/woff2" }),
+        ];
+      },
+    },
+  };
+}
+
 /** Puts the made-up world in the place of the core: the page with stories is never part of the product. */
 function stories(): Plugin {
   return {
     name: "sconce-stories",
-    transformIndexHtml: { order: "pre", handler: (page) => page.replace("/src/main.tsx", "/src/story/main.ts") },
+    transformIndexHtml: { order: "pre", handler: (page) => page.replace("/src/main.ts", "/src/story/main.ts") },
   };
 }
 
@@ -103,7 +139,7 @@ function shell(): Plugin {
 }
 
 export default defineConfig(({ mode }) => ({
-  plugins: [react(), integrity(), catalogue(), emoji(), shell(), ...(mode === "story" ? [stories()] : [])],
+  plugins: [react(), integrity(), catalogue(), emoji(), shell(), mode === "story" ? stories() : ahead()],
   build: {
     outDir: mode === "story" ? "dist-story" : "dist",
     target: "es2024",

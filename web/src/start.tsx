@@ -9,6 +9,9 @@ import { plain, tameName } from "./ui/message/text";
 import "./style/tokens.css";
 import "./style/base.css";
 
+// How long after the page knows how things stand it has the machine to itself.
+const settled = 2000;
+
 /** Draws the page on a door, whatever is behind it. */
 export async function start(door: Door, options: { shell: boolean }): Promise<Session> {
   wear(readLook());
@@ -31,16 +34,19 @@ export async function start(door: Door, options: { shell: boolean }): Promise<Se
     withdraw((room) => (host !== undefined && host.state !== "open") || rooms[room]?.unread === undefined || rooms[room].unread === 0);
   });
   await session.start();
-  if (options.shell) {
-    void keepShell(
-      (update) => {
-        session.tell(text("update"));
-        addEventListener("pagehide", update, { once: true });
-      },
-      (room) => session.select(room),
-    ).catch(() => undefined); // without it the page works, but not offline
-  }
+  if (options.shell) setTimeout(() => keep(session), settled);
   return session;
+}
+
+/** Keeps the page's files for when there is no network. That reads all of them once more, so it waits for what is on the screen. */
+function keep(session: Session): void {
+  keepShell(
+    (update) => {
+      session.tell(text("update"));
+      addEventListener("pagehide", update, { once: true });
+    },
+    (room) => session.select(room),
+  ).catch(() => undefined); // without it the page works, but not offline
 }
 
 function notify(session: Session, m: MessageView, room: RoomView | undefined): void {

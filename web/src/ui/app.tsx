@@ -66,19 +66,23 @@ function Screen() {
   useEffect(() => {
     document.title = unread > 0 && host === "open" ? `(${unread}) Sconce` : "Sconce";
   }, [unread, host]);
-  // The desk is read while the person signs up or unlocks.
-  useEffect(() => void loadDesk(), []);
+  // The desk is read while the person signs up or unlocks, and what one writes with after it. Not earlier: until the core is there, it needs the machine.
+  const there = host !== undefined;
+  useEffect(() => {
+    if (there) void loadDesk().then((desk) => desk.warmComposer());
+  }, [there]);
   if (trouble !== undefined) return <Trouble text={trouble} />;
   if (host === "new" || held) return <Welcome hold={hold} />;
   if (host === "unfinished") return <Unfinished hold={hold} />;
   if (host === "locked") return <Unlock />;
-  if (host === "open") return removed ? <Removed /> : <Suspense fallback={<Splash />}><Desk /></Suspense>;
+  if (host === "open") return removed ? <Removed /> : <Suspense fallback={<Splash late />}><Desk /></Suspense>;
   return <Splash />;
 }
 
-function Splash() {
+/** The page's own splash, as it stands in index.html; a late one leaves time for what is nearly there. */
+function Splash({ late }: { late?: boolean }) {
   const t = useText();
-  return <div className="splash" role="status"><Brand size={52} /><span className="unseen">{t("loading")}</span></div>;
+  return <div className={late ? "splash splash-late" : "splash"} role="status"><Brand size={52} /><span className="unseen">{t("loading")}</span></div>;
 }
 
 /** A message that came onto the screen, for those who hear the page. */

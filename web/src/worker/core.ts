@@ -3,7 +3,6 @@
 
 import { HostError } from "./error";
 import { build, compile, start } from "./go";
-import { makeHost } from "./host";
 
 /** What the core is told. */
 export type ToCore =
@@ -71,7 +70,9 @@ async function boot(): Promise<void> {
   const mayLead = new Promise<void>((resolve) => (lead = resolve));
   const keep = (event: MessageEvent<ToCore>) => (event.data.kind === "lead" ? lead() : void early.push(event));
   addEventListener("message", keep);
+  // The program is the longest way: it is under way before the rest is read.
   const program = compile();
+  const { makeHost } = await import("./host");
   const [module, host] = await Promise.all([program, makeHost(program, build, mayLead)]);
   Object.assign(globalThis, { sconceHost: host });
   await start(module, [], () => failed(new Error("the core stopped")));

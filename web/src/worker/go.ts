@@ -3,6 +3,7 @@
 
 import "./gen/wasm_exec.js";
 import { integrity, url } from "./gen/sconce.wasm?integrity";
+import { compileHeld } from "./held";
 
 interface GoRuntime {
   argv: string[];
@@ -13,9 +14,9 @@ interface GoRuntime {
 /** The hash of the program. */
 export const build = integrity;
 
-/** Loads the program. The browser compiles it while it comes. */
+/** Loads the program. */
 export function compile(): Promise<WebAssembly.Module> {
-  return WebAssembly.compileStreaming(fetch(url, { integrity }));
+  return compileHeld(url, integrity);
 }
 
 /**

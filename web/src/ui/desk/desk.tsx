@@ -17,6 +17,8 @@ import { FollowLink } from "./follow";
 import { Separator } from "./separator";
 import "./desk.css";
 
+export { warmComposer };
+
 const Settings = lazy(() => import("../settings/settings"));
 
 type Over =
