@@ -1,6 +1,6 @@
 import { createRoot, type Root } from "react-dom/client";
 import { CoreError, type Door, type MessageView, type RoomView } from "./core/bridge";
-import { readLook, wear } from "./core/look";
+import { hushed, readLook, wear } from "./core/look";
 import { keepShell, show, withdraw, worthIt } from "./core/notify";
 import { Session } from "./core/store";
 import { speak, text, type TextId } from "./i18n";
@@ -8,6 +8,7 @@ import { App } from "./ui/app";
 import { plain, tameName } from "./ui/message/text";
 import "./style/tokens.css";
 import "./style/base.css";
+import "./style/touch.css";
 
 // How long after the page knows how things stand it has the machine to itself.
 const settled = 2000;
@@ -50,7 +51,8 @@ function keep(session: Session): void {
 }
 
 function notify(session: Session, m: MessageView, room: RoomView | undefined): void {
-  if (!readLook().notify || !worthIt(m, room)) return;
+  const look = readLook();
+  if (!look.notify || hushed(look, new Date()) || !worthIt(m, room)) return;
   // A system may keep what it has shown: nothing that runs out is told to it.
   const open = session.state.settings?.previews === true && !m.burn && !m.expires;
   const title = open ? tameName(room?.kind === "direct" ? m.name : `${m.name} · ${room?.name ?? ""}`) : text("notify.title");

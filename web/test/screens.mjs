@@ -59,6 +59,24 @@ for (const story of ["room", "details", "settings", "welcome", "burning"]) {
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "it is wider than the screen");
     }, { viewport: { width: 390, height: 844 }, hasTouch: true }));
 }
+for (const story of names) {
+  test(`story ${story} on a phone has nothing to touch that is smaller than 44 px`, () =>
+    on(`story=${story}`, async (page) => {
+      assert.ok(await page.evaluate(() => matchMedia("(pointer: coarse)").matches));
+      await page.locator("button").first().waitFor({ state: "attached" });
+      await page.waitForTimeout(300);
+      assert.deepEqual(await page.evaluate(() => {
+        // Links within a text are as tall as its lines; what only takes the focus is not for fingers.
+        const all = [...document.querySelectorAll("button, a, input, select, [role=button], [role=switch], [role=radio], [role=checkbox], [role=option], [role=menuitem], [role=menuitemradio], [role=tab]")];
+        return all.filter((e) => e.checkVisibility({ visibilityProperty: true }) && e.offsetWidth > 1 && !e.closest(".text, .notice, .toolbar, [data-base-ui-focus-guard], [inert], .picker") && !e.closest("label.search, label.switcher-field")).flatMap((e) => {
+          const own = e.getBoundingClientRect();
+          const more = getComputedStyle(e, "::after");
+          const size = (side) => Math.max(own[side], more.content === "none" || more.position !== "absolute" ? 0 : parseFloat(more[side]) || 0);
+          return size("width") >= 43.5 && size("height") >= 43.5 ? [] : [`${e.tagName.toLowerCase()}.${e.className} ${e.getAttribute("aria-label") ?? e.textContent?.slice(0, 20)}: ${Math.round(size("width"))}×${Math.round(size("height"))}`];
+        });
+      }), []);
+    }, { viewport: { width: 390, height: 844 }, hasTouch: true }));
+}
 test("from right to left, with large text and high contrast, nothing breaks", () =>
   on("story=details&dir=rtl", async (page) => {
     await page.evaluate(() => {
@@ -300,6 +318,87 @@ test("a room opens where the unread begins, and stays at the bottom for what com
     assert.match(await page.locator("[aria-live=polite].unseen").innerText(), /the very last/);
   }));
 
+test("the list folds away and comes back: by key, by button and by the line beside it", () =>
+  on("story=room", async (page) => {
+    const list = page.locator(".desk-list");
+    await page.getByRole("button", { name: "Hide the list" }).click();
+    await list.waitFor({ state: "hidden" });
+    assert.equal(await page.locator(".unfold-dot").count(), 0, "what its person does not want to hear of is no reason to open the list");
+    await page.evaluate(() => void globalThis.sconce.door.writes(globalThis.sconce.door.rooms.get("r-u-aisha"), "u-aisha", "are you there?"));
+    await page.locator(".unfold-dot").waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement.className), "editor", "the focus went with the list");
+    await page.getByRole("button", { name: "Show the list" }).click();
+    await list.waitFor();
+    await page.keyboard.press("Control+Shift+d");
+    await list.waitFor({ state: "hidden" });
+    await page.reload();
+    await told(page);
+    await list.waitFor({ state: "hidden" });
+    await page.keyboard.press("Control+Shift+d");
+    await page.getByRole("separator", { name: "Width of the list" }).focus();
+    await page.keyboard.press("Enter");
+    await list.waitFor({ state: "hidden" });
+    // Where no room is open the list is all there is.
+    await page.evaluate(() => globalThis.sconce.session.select(undefined));
+    await list.waitFor();
+    await page.evaluate(() => globalThis.sconce.session.select("r-watch"));
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.getByRole("button", { name: "Back" }).click();
+    await list.waitFor();
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await page.evaluate(() => globalThis.sconce.session.select("r-watch"));
+    await page.keyboard.press("Control+.");
+    await page.waitForSelector(".details");
+    await page.keyboard.press("Control+.");
+    await page.waitForSelector(".details", { state: "detached" });
+  }));
+
+test("a message's own clocks are for one message, and no longer than its room's", () =>
+  on("story=burning", async (page) => {
+    const life = page.locator("button.life");
+    await life.click();
+    const offered = await page.locator(".life-menu").getByRole("group", { name: /burns after it is read/ }).getByRole("menuitemradio").allInnerTexts();
+    assert.deepEqual(offered, ["As in this conversation: 1 minute", "10 seconds"]);
+    await page.getByRole("menuitemradio", { name: "10 seconds" }).click();
+    await life.click();
+    await page.locator(".life-menu").getByRole("menuitemradio", { name: "5 minutes" }).click();
+    assert.match(await life.getAttribute("title"), /^Burns 10 seconds after it is read · Gone after 5 minutes$/);
+    const sent = async (text) => {
+      await page.locator(".editor").click();
+      await page.keyboard.type(text);
+      await page.keyboard.press("Enter");
+      await page.waitForSelector(`.message-mine:has-text('${text}')`);
+      return page.evaluate((t) => globalThis.sconce.asked.findLast((a) => a.text === t), text);
+    };
+    await page.evaluate(() => {
+      const { door } = globalThis.sconce;
+      const call = door.call.bind(door);
+      globalThis.sconce.asked = [];
+      door.call = (method, params) => {
+        if (method === "send") globalThis.sconce.asked.push(params);
+        return call(method, params);
+      };
+    });
+    const one = await sent("one");
+    assert.deepEqual([one.burn, one.expire], [10, 300]);
+    const two = await sent("two");
+    assert.deepEqual([two.burn, two.expire], [undefined, undefined]);
+  }));
+
+test("who reacted is told without a pointer", () =>
+  on("story=room", async (page) => {
+    await page.locator(".message", { has: page.locator(".reaction") }).last().focus();
+    await page.keyboard.press("i");
+    await page.waitForSelector(".dialog section:has-text('Reacted with ⚓') :text('Wen Li')");
+  }));
+
+test("the page does not claim to be a verified release, and says who can tell", () =>
+  on("story=about", async (page) => {
+    const release = page.getByRole("region", { name: "Release" });
+    assert.match(await release.innerText(), /Not verified as the release/);
+    assert.match(await release.innerText(), /sconce verify-web https:/);
+  }));
+
 test("hostile messages are shown as letters and do nothing", () =>
   on("story=hostile", async (page) => {
     const scroll = page.locator(".timeline-scroll");
@@ -411,6 +510,15 @@ test("a notification says that there is something, and not what, unless its pers
     });
     await page.waitForFunction(() => globalThis.said.length === 2);
     const open = (await page.evaluate(() => globalThis.said)).join();
+    await page.evaluate(() => {
+      globalThis.said = [];
+      localStorage.setItem("sconce.look", JSON.stringify({ notify: true, pausedUntil: Date.now() + 60_000 }));
+      const { door } = globalThis.sconce;
+      const m = door.say(door.rooms.get("r-u-aisha"), "u-aisha", "while it is quiet", 0, {});
+      door.emit({ message: m });
+    });
+    await page.waitForTimeout(300);
+    assert.deepEqual(await page.evaluate(() => globalThis.said), []);
     assert.match(open, /Aisha Karimi \/ the canary sings/);
     assert.doesNotMatch(open, /burns/);
   }));

@@ -12,6 +12,12 @@ export interface Look {
   /** Width of the list and of the details, in rem. */
   list: number;
   details: number;
+  /** Whether the list is folded away while a room is open beside it. */
+  folded: boolean;
+  /** No notification comes before this time. */
+  pausedUntil: number;
+  /** Nor, where it is on, between these minutes of each day, over midnight too. */
+  quiet: { on: boolean; from: number; to: number };
 }
 
 export const usual: Look = {
@@ -25,6 +31,9 @@ export const usual: Look = {
   notify: false,
   list: 20,
   details: 21,
+  folded: false,
+  pausedUntil: 0,
+  quiet: { on: false, from: 22 * 60, to: 7 * 60 },
 };
 
 const place = "sconce.look";
@@ -63,7 +72,21 @@ function checked(look: Look): Look {
     notify: look.notify === true,
     list: within(look.list, 15, 30, usual.list),
     details: within(look.details, 17, 34, usual.details),
+    folded: look.folded === true,
+    pausedUntil: within(look.pausedUntil, 0, Number.MAX_SAFE_INTEGER, 0),
+    quiet: {
+      on: look.quiet?.on === true,
+      from: Math.floor(within(look.quiet?.from, 0, 1_439, usual.quiet.from)),
+      to: Math.floor(within(look.quiet?.to, 0, 1_439, usual.quiet.to)),
+    },
   };
+}
+
+/** Whether the person wants no notification at that time. */
+export function hushed({ pausedUntil, quiet: { on, from, to } }: Pick<Look, "pausedUntil" | "quiet">, at: Date): boolean {
+  if (at.getTime() < pausedUntil) return true;
+  const minute = at.getHours() * 60 + at.getMinutes();
+  return on && (from <= to ? from <= minute && minute < to : from <= minute || minute < to);
 }
 
 /** Puts the look onto the page; the style sheets do the rest. */

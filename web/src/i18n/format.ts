@@ -53,6 +53,17 @@ export function brief(time: number, now = Date.now()): string {
   return dates({ day: "numeric", month: "numeric", ...(ago > 300 ? { year: "2-digit" } : {}) }).format(time);
 }
 
+/** How long ago something was, as one says it in a sentence: "7 minutes ago", "yesterday". */
+export function since(time: number, now = Date.now()): string {
+  const format = new Intl.RelativeTimeFormat(catalogue.locale, { numeric: "auto" });
+  const seconds = Math.max(0, (now - time) / 1000);
+  if (seconds < 60) return format.format(0, "second");
+  if (seconds < 3_600) return format.format(-Math.floor(seconds / 60), "minute");
+  const days = daysAgo(time, now);
+  if (days <= 0) return format.format(-Math.floor(seconds / 3_600), "hour");
+  return days < 7 ? format.format(-days, "day") : date(time);
+}
+
 const units = [
   ["week", 604_800],
   ["day", 86_400],

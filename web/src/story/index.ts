@@ -125,6 +125,8 @@ export const stories: Record<string, Story> = {
     },
   },
   details: { door: world, act: async (s) => { await in_("r-watch")(s); await click(".room-title"); } },
+  folded: { door: world, act: async (s) => { await in_("r-watch")(s); press("D", { ctrlKey: true, shiftKey: true }); await find(innerWidth > 800 ? ".unfold" : ".room"); } },
+  life: { door: world, act: async (s) => { await in_("r-u-jonas")(s); await click("button.life"); await find(".life-menu"); await pause(200); } },
   alarm: {
     door: () => {
       const d = harbour();
@@ -156,6 +158,7 @@ export const stories: Record<string, Story> = {
   devices: { door: world, act: async (s) => { await in_("r-watch")(s); press(",", { ctrlKey: true }); await click(".settings-tab", "Devices"); await find(".devices li"); } },
   "devices-link": { door: world, act: async (s, d) => { await stories["devices"]?.act?.(s, d); await click("button", "Link a device"); } },
   privacy: { door: world, act: async (s) => { await in_("r-watch")(s); press(",", { ctrlKey: true }); await click(".settings-tab", "Privacy"); } },
+  notify: { door: world, act: async (s) => { await in_("r-watch")(s); press(",", { ctrlKey: true }); await click(".settings-tab", "Notifications"); await click(".switch[aria-labelledby]", ""); await pause(60); [...document.querySelectorAll<HTMLElement>(".switch")][1]?.click(); await find(".quiet"); } },
   look: { door: world, act: async (s) => { await in_("r-watch")(s); press(",", { ctrlKey: true }); await click(".settings-tab", "Appearance"); } },
   about: { door: world, act: async (s) => { await in_("r-watch")(s); press(",", { ctrlKey: true }); await click(".settings-tab", "About"); } },
   hostile: { door: hostile, act: in_("r-hostile") },

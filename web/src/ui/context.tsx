@@ -34,6 +34,8 @@ export function useLook(): Wearing {
 export interface Desk {
   open: (what: "switcher" | "shortcuts" | "settings" | "new" | "search" | "devices", about?: string) => void;
   details: (open: boolean) => void;
+  /** Puts the list away beside an open room, or brings it back. */
+  fold: (folded: boolean) => void;
   detailsOpen: boolean;
   /** Leaves the room for the list, where one pane is shown at a time. */
   back: () => void;

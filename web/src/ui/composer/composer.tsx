@@ -1,4 +1,4 @@
-import { Flame, Pencil, SendHorizontal, Smile, X } from "lucide-react";
+import { Check, Flame, Hourglass, Pencil, SendHorizontal, Smile, X } from "lucide-react";
 import { Menu } from "@base-ui/react/menu";
 import { Popover } from "@base-ui/react/popover";
 import { lazy, Suspense, useEffect, useId, useMemo, useRef, useState } from "react";
@@ -20,8 +20,17 @@ const EmojiPicker = lazy(() => import("../emoji/picker"));
 const limit = 64 << 10;
 const warnAt = 4 << 10;
 const draftAfter = 700;
-/** Lengths of life that a single message can be given. */
-const lives = [10, 60, 300, 3_600, 86_400, 604_800];
+/** How long a single message may be read once it was, and how long it may stay at all. */
+const burns = [10, 60, 300, 3_600, 86_400];
+const lives = [300, 3_600, 86_400, 604_800, 2_592_000];
+
+/** A message's own clocks, in seconds; what is 0 is left to the room. */
+interface OwnTime {
+  burn: number;
+  expire: number;
+}
+
+const asRoom: OwnTime = { burn: 0, expire: 0 };
 
 interface ComposerProps {
   room: RoomView;
@@ -41,7 +50,7 @@ export default function Composer({ room, writing, change }: ComposerProps) {
   const [query, setQuery] = useState<Query>();
   const [picked, setPicked] = useState(0);
   const [bytes, setBytes] = useState(0);
-  const [burn, setBurn] = useState(0);
+  const [own, setOwn] = useState(asRoom);
   const [faces, setFaces] = useState(false);
   const saving = useRef<ReturnType<typeof setTimeout>>(undefined);
   const edited = useRef(false);
@@ -81,9 +90,13 @@ export default function Composer({ room, writing, change }: ComposerProps) {
     editor.write("");
     setBytes(0);
     change({});
-    const sent = await session.send(room.room, text, { replyTo: writing.reply?.id, ...(burn ? { burn } : {}) });
+    setOwn(asRoom);
+    const sent = await session.send(room.room, text, { replyTo: writing.reply?.id, ...(own.burn ? { burn: own.burn } : {}), ...(own.expire ? { expire: own.expire } : {}) });
     // What could not even be queued goes back to where it was written.
-    if (!sent && editor.empty()) editor.write(text);
+    if (!sent && editor.empty()) {
+      editor.write(text);
+      setOwn(own);
+    }
   });
 
   const choose = useSteady((at: number) => {
@@ -196,7 +209,7 @@ export default function Composer({ room, writing, change }: ComposerProps) {
             aria-autocomplete="list" aria-controls={choices.length > 0 ? `${id}-list` : undefined} aria-activedescendant={choices.length > 0 ? `${id}-${picked}` : undefined} data-empty={bytes === 0 || undefined} />
           {bytes === 0 && <div className="editor-hint cut" aria-hidden="true">{placeholder}</div>}
         </div>
-        {!writing.edit && <Life room={room} burn={burn} change={setBurn} />}
+        {!writing.edit && <Life room={room} own={own} change={setOwn} />}
         <IconButton className={bytes > 0 && left >= 0 ? "send send-ready" : "send"} label={t(writing.edit ? "composer.save" : "composer.send")} keys={keyNames(look.sendKey === "enter" ? "Enter" : "Mod+Enter")} disabled={bytes === 0 || left < 0} onClick={() => void send()}>
           <SendHorizontal size={19} className="flip" />
         </IconButton>
@@ -211,33 +224,48 @@ export default function Composer({ room, writing, change }: ComposerProps) {
   );
 }
 
-/** How long the next message may be read once it is; the room's own timers bound it. */
-function Life({ room, burn, change }: { room: RoomView; burn: number; change: (seconds: number) => void }) {
+/** When the next message goes: once it was read, and at the latest. The room's own clocks bound both. */
+function Life({ room, own, change }: { room: RoomView; own: OwnTime; change: (own: OwnTime) => void }) {
   const t = useText();
-  const longest = room.burn || Infinity;
-  const set = burn || room.burn || 0;
+  const burn = own.burn || room.burn || 0;
+  const expire = own.expire || room.expire || 0;
+  const says = [burn && t("life.label", { time: duration(burn, "long") }), expire && t("timer.expire", { time: duration(expire, "long") })].filter(Boolean).join(" · ") || t("life.none");
+  const Icon = expire && !burn ? Hourglass : Flame;
   return (
     <Menu.Root>
-      <Menu.Trigger render={<button type="button" className={set ? "life life-set" : "life"} title={set ? t("life.label", { time: duration(set, "long") }) : t("life.none")} />}>
-        <Flame size={19} aria-hidden="true" />
-        {set > 0 && <span className="figures">{duration(set, "narrow")}</span>}
-        <span className="unseen">{set ? t("life.label", { time: duration(set, "long") }) : t("life.none")}</span>
+      <Menu.Trigger render={<button type="button" className={burn ? "life life-set" : "life"} title={says} />}>
+        <Icon size={burn || !expire ? 19 : 17} aria-hidden="true" />
+        {(burn || expire) > 0 && <span className="figures" aria-hidden="true">{duration(burn || expire, "narrow")}</span>}
+        <span className="unseen">{says}</span>
       </Menu.Trigger>
       <Menu.Portal>
         <Menu.Positioner className="positioner" side="top" align="end" sideOffset={10}>
-          <Menu.Popup className="popup menu">
-            <Menu.Group>
-              <Menu.GroupLabel className="menu-label">{t("life.title")}</Menu.GroupLabel>
-              <Menu.RadioGroup value={burn} onValueChange={change}>
-                <Menu.RadioItem className="menu-item" value={0} closeOnClick>{room.burn ? t("life.room", { time: duration(room.burn, "long") }) : t("life.keep")}</Menu.RadioItem>
-                {lives.filter((s) => s < longest).map((s) => <Menu.RadioItem key={s} className="menu-item" value={s} closeOnClick>{duration(s, "long")}</Menu.RadioItem>)}
-              </Menu.RadioGroup>
-            </Menu.Group>
-            {room.expire ? <p className="menu-label">{t("life.bound", { time: duration(room.expire, "long") })}</p> : null}
+          <Menu.Popup className="popup menu life-menu">
+            <Lives title={t("life.title")} room={room.burn} none={t("life.keep")} options={burns} value={own.burn} change={(b) => change({ ...own, burn: b })} />
+            <div className="menu-line" role="separator" />
+            <Lives title={t("life.expire")} room={room.expire} none={t("timer.never")} options={lives} value={own.expire} change={(e) => change({ ...own, expire: e })} />
+            {room.burn || room.expire ? <p className="menu-label life-bound">{t("life.bound")}</p> : null}
           </Menu.Popup>
         </Menu.Positioner>
       </Menu.Portal>
     </Menu.Root>
+  );
+}
+
+function Lives({ title, room, none, options, value, change }: { title: string; room?: number; none: string; options: number[]; value: number; change: (seconds: number) => void }) {
+  const t = useText();
+  return (
+    <Menu.Group>
+      <Menu.GroupLabel className="menu-label">{title}</Menu.GroupLabel>
+      <Menu.RadioGroup value={value} onValueChange={change}>
+        {[0, ...options.filter((s) => s < (room || Infinity))].map((s) => (
+          <Menu.RadioItem key={s} className="menu-item" value={s} closeOnClick>
+            {s ? duration(s, "long") : room ? t("life.room", { time: duration(room, "long") }) : none}
+            <Menu.RadioItemIndicator className="menu-item-hint"><Check size={15} /></Menu.RadioItemIndicator>
+          </Menu.RadioItem>
+        ))}
+      </Menu.RadioGroup>
+    </Menu.Group>
   );
 }
 

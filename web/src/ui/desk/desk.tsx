@@ -33,6 +33,11 @@ export function Desk() {
   const session = useSession();
   const { look, change } = useLook();
   const narrow = useNarrow();
+  const fold = useSteady((folded: boolean) => {
+    change({ folded });
+    // What had the focus may be gone with the list.
+    if (folded) requestAnimationFrame(() => (document.activeElement === document.body || !document.activeElement?.checkVisibility()) && dispatchEvent(new Event("sconce-write")));
+  });
   const tight = useNarrow(68);
   const room = useApp((s) => (s.selected ? s.rooms[s.selected] : undefined));
   const loaded = useApp((s) => s.loaded);
@@ -54,15 +59,16 @@ export function Desk() {
       setDetails(open);
       if (open) setSearch(undefined);
     },
+    fold,
     detailsOpen,
     back: () => session.select(undefined),
     follow: (url, text) => setOver({ what: "link", url, text }),
     person: (user) => setOver({ what: "person", user }),
-  }), [detailsOpen, session]);
+  }), [detailsOpen, fold, session]);
 
   useEffect(() => {
     const idle = setTimeout(warmComposer, 300);
-    if (document.activeElement === document.body) frame.current?.querySelector<HTMLElement>(".list")?.focus();
+    if (document.activeElement === document.body) frame.current?.querySelector<HTMLElement>(".list")?.focus({ focusVisible: false });
     return () => {
       clearTimeout(idle);
       // What was read stays in no memory of the page once it is locked.
@@ -87,6 +93,7 @@ export function Desk() {
       (!over && (
         does("Alt+Up", () => session.step(-1, false)) || does("Alt+Down", () => session.step(1, false)) ||
         does("Alt+Shift+Up", () => session.step(-1, true)) || does("Alt+Shift+Down", () => session.step(1, true)) ||
+        does("Mod+Shift+D", () => fold(!look.folded)) || does("Mod+.", () => room && desk.details(!detailsOpen)) ||
         does("Mod+J", newest) || does("Mod+F", () => desk.open("search")) || does("Mod+Shift+F", () => desk.open("search", room?.room)) ||
         does("F6", () => landmark(1)) || does("Shift+F6", () => landmark(-1)) || does("Mod+F6", () => landmark(1)) ||
         nth(e)
@@ -134,15 +141,15 @@ export function Desk() {
     };
   }, [open, session]);
 
-  const edge = tight ? undefined : <Separator label={t("desk.details")} value={look.details} min={17} max={34} change={(details) => change({ details })} end />;
+  const edge = tight ? undefined : <Separator label={t("desk.details")} value={look.details} min={17} max={34} change={(details) => change({ details })} fold={() => { setDetails(false); setSearch(undefined); }} end />;
   const side = room && detailsOpen ? <Details room={room} edge={edge} /> : search ? (
     <Search room={search.room} edge={edge} close={() => setSearch(undefined)} show={(r, id) => { if (tight) setSearch(undefined); void session.show(r, id); }} />
   ) : undefined;
   const sizes = { "--list": `${look.list}rem`, "--details": `${look.details}rem` } as React.CSSProperties;
   return (
     <DeskContext value={desk}>
-      <div ref={frame} className="desk" style={sizes} data-room={room ? "" : undefined} data-side={side ? "" : undefined}>
-        <div className="desk-list"><List edge={!narrow && <Separator label={t("desk.list")} value={look.list} min={15} max={30} change={(list) => change({ list })} />} /></div>
+      <div ref={frame} className="desk" style={sizes} data-room={room ? "" : undefined} data-folded={look.folded && !narrow && room ? "" : undefined} data-side={side ? "" : undefined}>
+        <div className="desk-list"><List edge={!narrow && <Separator label={t("desk.list")} value={look.list} min={15} max={30} change={(list) => change({ list })} fold={() => room && fold(true)} />} /></div>
         <main className="desk-room" data-landmark={room ? undefined : ""} tabIndex={-1}>
           {room ? <Room key={room.room} room={room} /> : loaded && (
             <Empty title={t(any ? "desk.pick" : "desk.first")} text={t(any ? "desk.pick.text" : "desk.first.text", { keys: keyNames("Mod+K") })}>

@@ -8,10 +8,12 @@ interface SeparatorProps {
   /** Whether the pane that it sizes comes after it. */
   end?: boolean;
   change: (rem: number) => void;
+  /** Puts the pane away. */
+  fold: () => void;
 }
 
-/** The line between two panes, which can be moved by pointer and by arrows. */
-export function Separator({ label, value, min, max, end, change }: SeparatorProps) {
+/** The line between two panes: pointer and arrows move it, Enter and a double click put the pane away. */
+export function Separator({ label, value, min, max, end, change, fold }: SeparatorProps) {
   const [from, setFrom] = useState<{ x: number; value: number }>();
   const bound = (v: number) => Math.min(max, Math.max(min, Math.round(v * 4) / 4));
   const sign = (end ? -1 : 1) * (document.documentElement.dir === "rtl" ? -1 : 1);
@@ -23,8 +25,9 @@ export function Separator({ label, value, min, max, end, change }: SeparatorProp
   return (
     <div className={end ? "separator separator-end" : "separator"} role="separator" aria-orientation="vertical" aria-label={label} aria-valuenow={Math.round(value)} aria-valuemin={min} aria-valuemax={max} tabIndex={0}
       onPointerDown={(e) => { e.currentTarget.setPointerCapture(e.pointerId); setFrom({ x: e.clientX, value }); }}
-      onPointerMove={move} onPointerUp={() => setFrom(undefined)} onPointerCancel={() => setFrom(undefined)}
+      onDoubleClick={fold} onPointerMove={move} onPointerUp={() => setFrom(undefined)} onPointerCancel={() => setFrom(undefined)}
       onKeyDown={(e) => {
+        if (e.key === "Enter") return fold();
         const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
         if (!step) return;
         e.preventDefault();

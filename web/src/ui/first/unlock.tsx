@@ -47,7 +47,7 @@ export function Unlock() {
           onChange={(e) => { setPassphrase(e.target.value); setError(undefined); }} />
         <Button type="submit" kind={slot ? "plain" : "main"} wide busy={busy === "passphrase"} disabled={passphrase === ""}>{t("unlock.go")}</Button>
       </form>}
-      <div><Button kind="quiet" small onClick={() => setForgetting(true)}>{t("unlock.lost")}</Button></div>
+      <Button kind="quiet" wide onClick={() => setForgetting(true)}>{t("unlock.lost")}</Button>
       <Forget open={forgetting} close={() => setForgetting(false)} />
     </Frame>
   );
@@ -62,7 +62,7 @@ export function Forget({ open, close }: { open: boolean; close: () => void }) {
   const act = () => void session.enter(() => session.wish("forget", {}));
   return (
     <Confirm open={open} close={close} title={t("forget.title")} text={t("forget.text")} yes={t("forget.go")} bad
-      act={() => { if (typed.trim().toLowerCase() === word.toLowerCase()) act(); else session.tell(t("forget.mistyped")); }}>
+      ready={typed.trim().toLowerCase() === word.toLowerCase()} act={act}>
       <Field label={t("forget.type", { word })} value={typed} onChange={(e) => setTyped(e.target.value)} autoComplete="off" />
     </Confirm>
   );

@@ -190,12 +190,14 @@ interface ConfirmProps {
   text: ReactNode;
   yes: string;
   bad?: boolean;
+  /** False while something that is asked for is still missing. */
+  ready?: boolean;
   act: () => void;
   children?: ReactNode;
 }
 
 /** A question before something that can't be taken back. */
-export function Confirm({ open, close, title, text, yes, bad, act, children }: ConfirmProps) {
+export function Confirm({ open, close, title, text, yes, bad, ready = true, act, children }: ConfirmProps) {
   const t = useText();
   return (
     <AlertDialog.Root open={open} onOpenChange={(now) => !now && close()}>
@@ -207,7 +209,7 @@ export function Confirm({ open, close, title, text, yes, bad, act, children }: C
           {children}
           <div className="dialog-foot">
             <AlertDialog.Close render={<Button kind="quiet">{t("cancel")}</Button>} />
-            <Button kind={bad ? "bad" : "main"} onClick={() => { close(); act(); }}>{yes}</Button>
+            <Button kind={bad ? "bad" : "main"} disabled={!ready} onClick={() => { close(); act(); }}>{yes}</Button>
           </div>
         </AlertDialog.Popup>
       </AlertDialog.Portal>

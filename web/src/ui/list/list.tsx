@@ -1,12 +1,12 @@
 import { Menu } from "@base-ui/react/menu";
-import { AtSign, BellOff, Clock3, Flame, Hourglass, Keyboard, Lock, MessageSquarePlus, Monitor, Pin, Search, Settings as Gear, ShieldAlert, TriangleAlert } from "lucide-react";
+import { AtSign, BellOff, Clock3, Flame, Hourglass, Keyboard, Lock, MessageSquarePlus, Monitor, PanelLeftClose, Pin, Search, Settings as Gear, ShieldAlert, TriangleAlert } from "lucide-react";
 import { memo, useMemo, useState, type KeyboardEvent, type ReactNode } from "react";
 import type { RoomView } from "../../core/bridge";
 import { other, roomList } from "../../core/rows";
 import { useText } from "../../i18n";
 import { brief, duration, names } from "../../i18n/format";
-import { useApp, useDesk, useNow, useSession } from "../context";
-import { Avatar, Brand, IconButton } from "../kit";
+import { useApp, useDesk, useNarrow, useNow, useSession } from "../context";
+import { Avatar, Brand, Button, IconButton } from "../kit";
 import { keyNames } from "../keys";
 import { noticeText } from "../message/notice";
 import { plain, tameName } from "../message/text";
@@ -21,6 +21,7 @@ export function List({ edge }: { edge?: ReactNode }) {
   const session = useSession();
   const rooms = useApp((s) => s.rooms);
   const selected = useApp((s) => s.selected);
+  const narrow = useNarrow();
   const [filter, setFilter] = useState<Filter>("all");
   const list = useMemo(() => roomList(session.state), [session, rooms]);
   const shown = filter === "unread" ? list.filter((r) => r.unread || r.room === selected) : list;
@@ -41,6 +42,7 @@ export function List({ edge }: { edge?: ReactNode }) {
       <header className="list-head">
         <Person />
         <IconButton label={t("new.title")} keys="C" onClick={() => desk.open("new")}><MessageSquarePlus size={20} /></IconButton>
+        {selected && !narrow && <IconButton label={t("desk.fold")} keys={keyNames("Mod+Shift+D")} onClick={() => desk.fold(true)}><PanelLeftClose size={19} className="flip" /></IconButton>}
       </header>
       <button type="button" className="list-find" onClick={() => desk.open("switcher")}>
         <Search size={16} aria-hidden="true" /><span>{t("list.find")}</span><kbd className="key">{keyNames("Mod+K")}</kbd>
@@ -54,7 +56,7 @@ export function List({ edge }: { edge?: ReactNode }) {
       <ul className="list-rows" onKeyDown={onKey}>
         {shown.map((r) => <li key={r.room}><Row room={r} selected={r.room === selected} tab={r.room === tab} /></li>)}
       </ul>
-      {list.length === 0 && <p className="list-none">{t("list.none")}</p>}
+      {list.length === 0 && <div className="list-none"><p>{t("list.none")}</p>{narrow && <Button kind="main" onClick={() => desk.open("new")}>{t("new.title")}</Button>}</div>}
       {list.length > 0 && shown.length === 0 && <p className="list-none">{t("list.read")}</p>}
       <Connection />
       {edge}

@@ -4,24 +4,33 @@ import { Popover } from "@base-ui/react/popover";
 import {
   Check, CheckCheck, CircleAlert, Clock3, Copy, CornerUpLeft, Ellipsis, History, Info, Pencil, RotateCcw, SmilePlus, Trash2, X,
 } from "lucide-react";
-import { lazy, memo, Suspense, useLayoutEffect, useRef, useState, type FocusEvent, type KeyboardEvent, type PointerEvent, type ReactNode } from "react";
+import { lazy, memo, Suspense, useLayoutEffect, useRef, useState, type CSSProperties, type FocusEvent, type KeyboardEvent, type PointerEvent, type ReactNode } from "react";
 import type { MentionView, MessageView } from "../../core/bridge";
 import { editable } from "../../core/rows";
 import { useText } from "../../i18n";
 import { clock, dateTime, names } from "../../i18n/format";
 import { useApp, useSession } from "../context";
 import { Avatar, Confirm, Dialog, IconButton, Tip, TrustMark } from "../kit";
-import { Countdown, useLastSeconds } from "./burn";
+import { Countdown, lastSeconds, useLastSeconds } from "./burn";
 import { Markdown } from "./markdown";
 import { plain, tame, tameName } from "./text";
 import "./message.css";
 
 const EmojiPicker = lazy(() => import("../emoji/picker"));
 const none: readonly MentionView[] = [];
+/** Kinds of reaction that are shown of one message. */
+const mostReactions = 24;
 const quick = ["👍", "❤️", "😂", "🎉", "👀", "🙏"];
 
-/** How tall each message was when it was last on the screen: its ash begins with the same height. */
-export const heights = new Map<string, number>();
+/** Where a message's bubble stood in its row, in pixels. */
+export interface Shape {
+  height: number;
+  width: number;
+  start: number;
+}
+
+/** The shape that each message had when it was last on the screen: its ash begins with the same. */
+export const shapes = new Map<string, Shape>();
 
 export interface Acts {
   reply: (m: MessageView) => void;
@@ -49,7 +58,11 @@ export const Message = memo(function Message({ message: m, first, last, group, f
   useLayoutEffect(() => {
     const element = ref.current;
     return () => {
-      if (element && m.expires) heights.set(m.id, element.offsetHeight);
+      const bubble = element?.querySelector<HTMLElement>(".bubble");
+      if (!element || !bubble || !m.expires) return;
+      const [row, at] = [element.getBoundingClientRect(), bubble.getBoundingClientRect()];
+      const start = document.documentElement.dir === "rtl" ? row.right - at.right : at.left - row.left;
+      shapes.set(m.id, { height: row.height, width: at.width, start });
     };
   }, [m.id, m.expires]);
 
@@ -78,7 +91,7 @@ export const Message = memo(function Message({ message: m, first, last, group, f
   const name = m.mine ? t("you") : tameName(m.name);
   return (
     <ContextMenu.Root>
-      <ContextMenu.Trigger render={<article ref={ref} className={names_.filter(Boolean).join(" ")} data-key={m.id} tabIndex={tab ? 0 : -1} onKeyDown={onKey}
+      <ContextMenu.Trigger render={<article ref={ref} className={names_.filter(Boolean).join(" ")} data-key={m.id} style={ending === undefined ? undefined : heat(ending)} tabIndex={tab ? 0 : -1} onKeyDown={onKey}
         onPointerEnter={(e) => e.pointerType === "mouse" && setNear(true)} onPointerLeave={leave} onFocus={() => setNear(true)} onBlur={leave}
         aria-label={t("message.label", { name, time: clock(m.time), text: m.deleted ? t("message.deleted") : plain(m.text ?? "", 120) })} />}>
         {!m.mine && group && <div className="message-face">{last && <Avatar id={m.sender} name={m.name} size="2rem" />}</div>}
@@ -112,6 +125,11 @@ export const Message = memo(function Message({ message: m, first, last, group, f
     </ContextMenu.Root>
   );
 });
+
+/** How near the end is, for the glow around a message in its last seconds. */
+function heat(seconds: number): CSSProperties {
+  return { "--heat": (lastSeconds - seconds) / lastSeconds } as CSSProperties;
+}
 
 function Sender({ message: m }: { message: MessageView }) {
   const member = useApp((s) => s.rooms[m.room]?.members.find((x) => x.user === m.sender));
@@ -186,7 +204,7 @@ function Reactions({ message: m }: { message: MessageView }) {
   const who = (users: readonly string[]) => names(users.map((u) => (u === me ? t("you") : tameName(members?.find((x) => x.user === u)?.name ?? u.slice(0, 8)))), t, 8);
   return (
     <ul className="reactions">
-      {m.reactions.slice(0, 24).map((r) => (
+      {m.reactions.slice(0, mostReactions).map((r) => (
         <li key={r.emoji}>
           <Tip text={who(r.by)}>
             <button type="button" className="reaction" aria-pressed={Boolean(r.mine)} onClick={() => session.react(m, r.emoji)}
@@ -309,6 +327,7 @@ function Details({ message: m, close }: { message: MessageView; close: () => voi
   });
   const read = m.receipts?.read ?? [];
   const delivered = (m.receipts?.delivered ?? []).filter((u) => !read.includes(u));
+  const reactions = m.deleted ? [] : (m.reactions ?? []).slice(0, mostReactions);
   return (
     <Dialog open close={close} title={t("message.details")}>
       <dl className="facts">
@@ -319,6 +338,7 @@ function Details({ message: m, close }: { message: MessageView; close: () => voi
       </dl>
       {read.length > 0 && <section><h3>{t("delivery.read")}</h3><ul>{list(read)}</ul></section>}
       {delivered.length > 0 && <section><h3>{t("delivery.delivered")}</h3><ul>{list(delivered)}</ul></section>}
+      {reactions.map((r) => <section key={r.emoji}><h3>{t("message.reacted", { emoji: tame(r.emoji).slice(0, 16) })}</h3><ul>{list(r.by)}</ul></section>)}
       {m.problem && <p className="dialog-text">{tame(m.problem)}</p>}
     </Dialog>
   );

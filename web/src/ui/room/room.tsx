@@ -1,12 +1,13 @@
-import { ArrowLeft, Flame, Hourglass, PanelRight, Search, ShieldAlert, ShieldCheck, Users } from "lucide-react";
+import { ArrowLeft, Flame, Hourglass, PanelLeftOpen, PanelRight, Search, ShieldAlert, ShieldCheck, Users } from "lucide-react";
 import { lazy, Suspense, useCallback, useEffect, useState } from "react";
 import type { MessageView, RoomView } from "../../core/bridge";
-import { other } from "../../core/rows";
+import { counted, other, unreadTotal } from "../../core/rows";
 import { useText } from "../../i18n";
 import { duration, names } from "../../i18n/format";
 import { Closed, Held, type Writing } from "../composer/parts";
-import { useApp, useDesk, useNarrow, useSession } from "../context";
+import { useApp, useDesk, useLook, useNarrow, useSession } from "../context";
 import { Avatar, Button, IconButton, TrustMark } from "../kit";
+import { keyNames } from "../keys";
 import { tame, tameName } from "../message/text";
 import { Skeleton, Timeline } from "../timeline/timeline";
 import "./room.css";
@@ -53,12 +54,20 @@ function Header({ room }: { room: RoomView }) {
   const t = useText();
   const desk = useDesk();
   const narrow = useNarrow();
+  const { look } = useLook();
+  const elsewhere = useApp(unreadTotal) - counted(room);
   const me = useApp((s) => s.me?.user);
   const peer = other(room, me);
   const timers = [room.expire && t("timer.expire", { time: duration(room.expire, "long") }), room.burn && t("timer.burn", { time: duration(room.burn, "long") })].filter(Boolean).join(" · ");
   return (
     <header className="room-head" data-landmark tabIndex={-1}>
       {narrow && <IconButton label={t("back")} onClick={desk.back}><ArrowLeft size={20} className="flip" /></IconButton>}
+      {!narrow && look.folded && (
+        <IconButton className="unfold" label={t("desk.unfold")} keys={keyNames("Mod+Shift+D")} onClick={() => desk.fold(false)}>
+          <PanelLeftOpen size={19} className="flip" />
+          {elsewhere > 0 && <span className="unfold-dot"><span className="unseen">{t("list.unreadCount", { n: elsewhere })}</span></span>}
+        </IconButton>
+      )}
       <button type="button" className="room-title" onClick={() => desk.details(!desk.detailsOpen)} aria-expanded={desk.detailsOpen}>
         <Avatar id={peer?.user ?? room.room} name={room.name} room={!peer} size="2.25rem" />
         <span className="room-title-text">
@@ -77,8 +86,8 @@ function Header({ room }: { room: RoomView }) {
           </span>
         </span>
       </button>
-      <IconButton label={t("search.room")} keys="Ctrl ⇧ F" onClick={() => desk.open("search", room.room)}><Search size={19} /></IconButton>
-      <IconButton label={t("details.title")} aria-expanded={desk.detailsOpen} onClick={() => desk.details(!desk.detailsOpen)}><PanelRight size={19} className="flip" /></IconButton>
+      <IconButton label={t("search.room")} keys={keyNames("Mod+Shift+F")} onClick={() => desk.open("search", room.room)}><Search size={19} /></IconButton>
+      <IconButton label={t("details.title")} keys={keyNames("Mod+.")} aria-expanded={desk.detailsOpen} onClick={() => desk.details(!desk.detailsOpen)}><PanelRight size={19} className="flip" /></IconButton>
     </header>
   );
 }

@@ -89,9 +89,18 @@ export function Search({ room, edge, close, show }: { room?: string; edge?: Reac
   );
 }
 
+/** The first letters of a text, up to the end of a word. */
+function opening(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const word = text.lastIndexOf(" ", most);
+  return `${text.slice(0, word > most / 2 ? word : most)} …`;
+}
+
 function Marked({ text, query }: { text: string; query: string }) {
   const at = text.toLowerCase().indexOf(query.toLowerCase());
-  if (at < 0 || !query) return <>{text.slice(0, around * 2)}</>;
-  const from = Math.max(0, at - around);
-  return <>{from > 0 ? "…" : ""}{text.slice(from, at)}<mark>{text.slice(at, at + query.length)}</mark>{text.slice(at + query.length, at + query.length + around)}</>;
+  if (at < 0 || !query) return <>{opening(text, around * 2)}</>;
+  const from = at > around ? text.indexOf(" ", at - around) + 1 : 0;
+  const start = from > 0 && from <= at ? from : Math.max(0, at - around);
+  const end = at + query.length;
+  return <>{start > 0 ? "… " : ""}{text.slice(start, at)}<mark>{text.slice(at, end)}</mark>{opening(text.slice(end), around)}</>;
 }

@@ -2,7 +2,7 @@ import { Camera, Laptop, Smartphone, SquareTerminal } from "lucide-react";
 import { lazy, Suspense, useCallback, useEffect, useState } from "react";
 import type { DeviceView } from "../../core/bridge";
 import { useText } from "../../i18n";
-import { brief, date } from "../../i18n/format";
+import { date, since } from "../../i18n/format";
 import { useApp, useSession } from "../context";
 import { Button, Callout, Confirm, Field } from "../kit";
 import { Qr } from "../kit/qr";
@@ -31,7 +31,7 @@ export function Devices() {
             <Icon name={d.name} />
             <div className="setting-text">
               <span className="setting-name"><bdi>{tameName(d.name)}</bdi>{d.this && <span className="device-this">{t("device.this")}</span>}</span>
-              <span className="setting-hint">{t("device.added", { date: date(d.added) })}{d.lastSeen && !d.this ? ` · ${t("device.seen", { when: brief(d.lastSeen) })}` : ""}</span>
+              <span className="setting-hint">{t("device.added", { date: date(d.added) })}{d.lastSeen && !d.this ? ` · ${t("device.seen", { when: since(d.lastSeen) })}` : ""}</span>
               {d.fingerprint && <span className="setting-hint code" title={t("device.fingerprint")}>{d.fingerprint}</span>}
             </div>
             {!d.this && <Button small kind="bad-quiet" aria-label={t("device.remove.label", { name: tameName(d.name) })} onClick={() => setRemoving(d)}>{t("device.remove")}</Button>}

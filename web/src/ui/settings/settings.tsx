@@ -1,13 +1,13 @@
 import { Dialog } from "@base-ui/react/dialog";
 import { Tabs } from "@base-ui/react/tabs";
-import { Bell, Eye, Info, Monitor, Palette, User, X } from "lucide-react";
+import { Bell, Eye, Info, Monitor, Palette, ShieldCheck, ShieldQuestionMark, User, X } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import type { Settings as Wishes } from "../../core/bridge";
 import type { Look } from "../../core/look";
 import { PasskeyError, makePasskey, passkeysWork } from "../../core/passkey";
 import { useText } from "../../i18n";
-import { duration } from "../../i18n/format";
-import { useApp, useLook, useSession } from "../context";
+import { dateTime, duration } from "../../i18n/format";
+import { useApp, useLook, useNow, useSession } from "../context";
 import { Avatar, Button, Callout, Choices, Field, Setting, Switch } from "../kit";
 import { Forget } from "../first/unlock";
 import { tameName } from "../message/text";
@@ -37,7 +37,7 @@ export default function Settings({ page, close }: { page: Page; close: () => voi
             <div className="settings-side">
               <Dialog.Title className="dialog-title">{t("settings.title")}</Dialog.Title>
               <Tabs.List className="settings-tabs">
-                {tabs.map(([id, icon, name]) => <Tabs.Tab key={id} value={id} className="settings-tab">{icon}<span>{name}</span></Tabs.Tab>)}
+                {tabs.map(([id, icon, name]) => <Tabs.Tab key={id} value={id} className="settings-tab" ref={(e: HTMLElement | null) => { if (id === at) e?.scrollIntoView({ block: "nearest", inline: "center" }); }}>{icon}<span>{name}</span></Tabs.Tab>)}
               </Tabs.List>
             </div>
             <Dialog.Close render={<button type="button" className="icon-button settings-close" aria-label={t("close")}><X size={18} /></button>} />
@@ -112,8 +112,42 @@ function Notifications() {
     <>
       <Switch name={t("notify.browser")} hint={t("notify.browser.hint")} on={look.notify && !refused && can} change={(on) => void turn(on)} />
       {refused && <Callout>{t("notify.refused")}</Callout>}
+      <Switch name={t("notify.quiet")} hint={t("notify.quiet.hint")} on={look.quiet.on} change={(on) => change({ quiet: { ...look.quiet, on } })} />
+      {look.quiet.on && <div className="quiet"><Minute name={t("notify.from")} value={look.quiet.from} change={(from) => change({ quiet: { ...look.quiet, from } })} /><Minute name={t("notify.to")} value={look.quiet.to} change={(to) => change({ quiet: { ...look.quiet, to } })} /></div>}
+      <Pause />
       <Switch name={t("notify.previews")} hint={t("notify.previews.hint")} on={settings?.previews ?? false} change={(previews) => void session.setSettings({ previews })} />
     </>
+  );
+}
+
+/** A time of day, in minutes since midnight. */
+function Minute({ name, value, change }: { name: string; value: number; change: (minute: number) => void }) {
+  const two = (n: number) => String(n).padStart(2, "0");
+  const read = (text: string) => {
+    const [hours, minutes] = text.split(":").map(Number);
+    if (hours !== undefined && minutes !== undefined) change(hours * 60 + minutes);
+  };
+  return <Field label={name} type="time" required value={`${two(Math.floor(value / 60))}:${two(value % 60)}`} onChange={(e) => read(e.target.value)} />;
+}
+
+const pauses = [1, 4, 24];
+
+/** No notifications for some hours. */
+function Pause() {
+  const t = useText();
+  const { look, change } = useLook();
+  const now = useNow(10_000);
+  const on = look.pausedUntil > now;
+  const until = (hours: number) => change({ pausedUntil: hours ? Date.now() + hours * 3_600_000 : 0 });
+  return (
+    <Setting name={t("notify.pause")} hint={on ? t("notify.paused", { time: dateTime(look.pausedUntil) }) : t("notify.pause.hint")}>
+      {on ? <Button onClick={() => until(0)}>{t("notify.resume")}</Button> : (
+        <select className="input select" aria-label={t("notify.pause")} value={0} onChange={(e) => until(Number(e.target.value))}>
+          <option value={0}>{t("notify.pause.no")}</option>
+          {pauses.map((h) => <option key={h} value={h}>{duration(h * 3_600, "long")}</option>)}
+        </select>
+      )}
+    </Setting>
   );
 }
 
@@ -210,9 +244,24 @@ function Passkey() {
   );
 }
 
+/** Whether this is the release, as far as a page can say: it can't vouch for itself. */
+function Release({ native, server }: { native: boolean; server: string }) {
+  const t = useText();
+  const session = useSession();
+  const command = `sconce verify-web ${server}`;
+  return (
+    <section className="release" aria-label={t("about.release")}>
+      <h3>{native ? <ShieldCheck size={17} aria-hidden="true" /> : <ShieldQuestionMark size={17} aria-hidden="true" />}{t(native ? "about.release.native" : "about.release.unknown")}</h3>
+      <p className="setting-hint">{t(native ? "about.release.native.text" : "about.release.unknown.text")}</p>
+      {!native && <div className="release-how"><code className="code">{command}</code><Button small onClick={() => void navigator.clipboard.writeText(command).then(() => session.tell(t("copied")))}>{t("copy")}</Button></div>}
+    </section>
+  );
+}
+
 function About() {
   const t = useText();
   const host = useApp((s) => s.host);
+  const me = useApp((s) => s.me);
   return (
     <>
       <dl className="facts">
@@ -221,7 +270,7 @@ function About() {
         <dt>{t("about.core")}</dt><dd>{t(host?.kind === "native" ? "about.native" : "about.browser")}</dd>
         <dt>{t("about.storage")}</dt><dd>{t(host?.persistent ? "about.kept" : "about.notKept")}</dd>
       </dl>
-      <p className="setting-hint">{t("about.verify")}</p>
+      <Release native={host?.kind === "native"} server={me?.server ?? location.origin} />
       <p className="setting-hint">{t("about.license")}</p>
     </>
   );

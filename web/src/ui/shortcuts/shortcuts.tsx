@@ -7,7 +7,7 @@ import "./shortcuts.css";
 const table: [TextId, [string, TextId][]][] = [
   ["keys.everywhere", [
     ["Mod+K", "keys.switch"], ["Mod+/", "keys.help"], ["Mod+,", "settings.title"], ["C", "new.title"],
-    ["Mod+F", "search.title"], ["Mod+Shift+F", "search.room"], ["F6", "keys.landmarks"],
+    ["Mod+F", "search.title"], ["Mod+Shift+F", "search.room"], ["Mod+Shift+D", "keys.list"], ["Mod+.", "keys.details"], ["F6", "keys.landmarks"],
   ]],
   ["keys.rooms", [
     ["Alt+Up", "keys.previous"], ["Alt+Down", "keys.next"], ["Alt+Shift+Up", "keys.previousUnread"], ["Alt+Shift+Down", "keys.nextUnread"],

@@ -7,7 +7,7 @@ import { rows as cut, type Row } from "../../core/rows";
 import { useText } from "../../i18n";
 import { day } from "../../i18n/format";
 import { useApp, useSession, useSteady } from "../context";
-import { heights, Message, type Acts } from "../message/message";
+import { Message, shapes, type Acts } from "../message/message";
 import { noticeText } from "../message/notice";
 import "./timeline.css";
 
@@ -17,6 +17,8 @@ const near = 48;
 const ahead = 900;
 /** So long, in milliseconds, a scroll may still be our own. */
 const settling = 300;
+/** So long, in milliseconds, a message's place burns; message.css knows it too. */
+const burning = 1_080;
 
 export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Stretch; acts: Acts }) {
   const t = useText();
@@ -218,15 +220,15 @@ function Notice({ row }: { row: Extract<Row, { kind: "notice" }> }) {
 function Ash({ row, room }: { row: Extract<Row, { kind: "ash" }>; room: string }) {
   const session = useSession();
   const key = row.key.replace(/^ash-/, "");
-  const [height] = useState(() => heights.get(key) ?? 40);
+  const [shape] = useState(() => shapes.get(key) ?? { height: 40, width: 200, start: 16 });
   useEffect(() => {
-    heights.delete(key);
-    const timer = setTimeout(() => session.dispatch({ type: "swept", room, key }), 940);
+    shapes.delete(key);
+    const timer = setTimeout(() => session.dispatch({ type: "swept", room, key }), burning);
     return () => clearTimeout(timer);
   }, [session, room, key]);
   return (
-    <div className={row.mine ? "ash-row ash-row-mine" : "ash-row"} style={{ height }} aria-hidden="true">
-      <div className="ash" />
+    <div className={row.mine ? "ash-row ash-row-mine" : "ash-row"} style={{ height: shape.height }} aria-hidden="true">
+      <div className="ash" style={{ width: shape.width, marginInlineStart: shape.start }} />
     </div>
   );
 }
