@@ -237,7 +237,7 @@ func (c *Client) People(ctx context.Context, query string) ([]PersonView, error)
 		if err := c.takePeople(resp.People); err != nil {
 			return nil, err
 		}
-		if resp.Next == "" || len(found) > 10_000 {
+		if resp.Next == "" || len(resp.People) == 0 || len(found) > 10_000 {
 			break
 		}
 		req.After = resp.Next
