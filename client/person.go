@@ -284,6 +284,9 @@ func (c *Client) takePeople(list []api.Person) error {
 		if p.Name == q.Name || len(q.Name) > api.MaxName {
 			continue
 		}
+		if p.At != 0 && p.Name != "" {
+			b.event(Event{Problem: fmt.Sprintf("%s, whom you have verified, is now called %s, says the server. It is the same person.", p.Name, q.Name)})
+		}
 		p.Name = q.Name
 		c.savePerson(b, u, p)
 		for _, r := range c.rooms {
