@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -218,4 +219,72 @@ func placeOf(t *testing.T, d *testnet.Device, room string) int {
 	}
 	t.Fatalf("%s has no room %s", d.Name, room)
 	return 0
+}
+
+// change makes the server answer one call otherwise; after too many of them the
+// test ends, in the midst of what the client does.
+func change[T any](t *testing.T, n *testnet.Net, name string, change func(*T)) {
+	t.Helper()
+	calls := 0
+	n.Wire.Answered = func(called string, answer []byte) []byte {
+		if called != name {
+			return answer
+		}
+		if calls++; calls > 1000 {
+			n.Wire.Answered = nil
+			t.Fatalf("%s is called without end", name)
+		}
+		v := new(T)
+		if err := api.Unmarshal(answer, v); err != nil {
+			t.Fatal(err)
+		}
+		change(v)
+		b, err := api.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+}
+
+// Lists come in pages, and a server that never ends one must not keep the client
+// at it, or have it store without end.
+func TestListsThatNeverEndAreGivenUp(t *testing.T) {
+	for name, lie := range map[string]func(t *testing.T, n *testnet.Net){
+		"the same rooms": func(t *testing.T, n *testnet.Net) {
+			change(t, n, api.Rooms.Name, func(r *api.RoomsResponse) { r.More = true })
+		},
+		"rooms made up": func(t *testing.T, n *testnet.Net) {
+			id := api.LogID{}
+			change(t, n, api.Rooms.Name, func(r *api.RoomsResponse) {
+				r.Rooms, r.More = nil, true
+				for range api.MaxBatch {
+					for i := len(id) - 1; i >= 0; i-- {
+						if id[i]++; id[i] != 0 {
+							break
+						}
+					}
+					r.Rooms = append(r.Rooms, api.RoomStatus{Room: id, Kind: 1})
+				}
+			})
+		},
+		"people": func(t *testing.T, n *testnet.Net) {
+			change(t, n, api.People.Name, func(r *api.PeopleResponse) { r.People, r.Next = nil, "00" })
+		},
+		"the inbox": func(t *testing.T, n *testnet.Net) {
+			change(t, n, api.Read.Name, func(r *api.ReadResponse) {
+				r.Entries, r.Last = []api.Entry{{Seq: 1, Kind: api.EntryWelcome, Message: []byte("none")}}, 1
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			talking(t, 94, func(t *testing.T, n *testnet.Net, alice, _ *testnet.Device, _ string) {
+				lie(t, n)
+				_ = alice.Sync() // that it ends is what counts
+				_, _ = alice.Client.People(context.Background(), "")
+				n.Wire.Answered = nil
+				alice.MustSync()
+			})
+		})
+	}
 }

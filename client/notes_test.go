@@ -2,6 +2,8 @@ package client_test
 
 import (
 	"encoding/hex"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/cryptotest"
 	"testing/synctest"
@@ -192,4 +194,32 @@ func selfOf(t *testing.T, d *testnet.Device) string {
 	}
 	t.Fatalf("%s has no self-group", d.Name)
 	return ""
+}
+
+// Names are the server's to tell. That somebody whom one has verified gets another
+// is told, or a server could call one person by another's name unnoticed.
+func TestNewNameOfSomebodyVerifiedIsTold(t *testing.T) {
+	talking(t, 76, func(t *testing.T, n *testnet.Net, alice, bob *testnet.Device, _ string) {
+		for _, verified := range []bool{false, true} {
+			if err := alice.Client.MarkVerified(t.Context(), bob.Client.Me().User, verified); err != nil {
+				t.Fatal(err)
+			}
+			was, is := bob.Client.Me().Name, fmt.Sprint("robert ", verified)
+			if err := bob.Client.Rename(t.Context(), is); err != nil {
+				t.Fatal(err)
+			}
+			events, cancel := alice.Client.Subscribe()
+			if _, err := alice.Client.People(t.Context(), ""); err != nil {
+				t.Fatal(err)
+			}
+			told := ""
+			for len(events) > 0 {
+				told += (<-events).Problem
+			}
+			cancel()
+			if got := strings.Contains(told, was) && strings.Contains(told, is); got != verified {
+				t.Errorf("of somebody verified (%t) who is called %q and no more %q it tells %q", verified, is, was, told)
+			}
+		}
+	})
 }

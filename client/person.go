@@ -237,7 +237,7 @@ func (c *Client) People(ctx context.Context, query string) ([]PersonView, error)
 		if err := c.takePeople(resp.People); err != nil {
 			return nil, err
 		}
-		if resp.Next == "" || len(found) > 10_000 {
+		if resp.Next == "" || len(resp.People) == 0 || len(found) > 10_000 {
 			break
 		}
 		req.After = resp.Next
@@ -283,6 +283,9 @@ func (c *Client) takePeople(list []api.Person) error {
 		p := c.person(u)
 		if p.Name == q.Name || len(q.Name) > api.MaxName {
 			continue
+		}
+		if p.At != 0 && p.Name != "" {
+			b.event(Event{Problem: fmt.Sprintf("%s, whom you have verified, is now called %s, says the server. It is the same person.", p.Name, q.Name)})
 		}
 		p.Name = q.Name
 		c.savePerson(b, u, p)

@@ -335,7 +335,7 @@ func (c *Client) roomEvent(b *batch, r *roomState) {
 // alarm marks a room in which the server or a member was caught out.
 func (c *Client) alarm(b *batch, r *roomState, format string, args ...any) {
 	r.Alarm = fmt.Sprintf(format, args...)
-	c.log.Warn("alarm in a room", "reason", r.Alarm)
+	c.log.Warn("alarm in a room") // its reason names people, and logs do not
 	c.saveRoom(b, r)
 	c.roomEvent(b, r)
 }

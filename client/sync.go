@@ -150,6 +150,10 @@ func (c *Client) expireNow() error {
 	return b.apply()
 }
 
+// maxRooms is in how many rooms a device can be: a server that lists more of them
+// would fill its disk.
+const maxRooms = 1 << 14
+
 // listRooms learns in which rooms this device is, or should be.
 func (c *Client) listRooms(ctx context.Context) error {
 	req := &api.RoomsRequest{}
@@ -160,7 +164,10 @@ func (c *Client) listRooms(ctx context.Context) error {
 			return fmt.Errorf("listing rooms: %w", err)
 		}
 		for _, s := range resp.Rooms {
-			listed[room.ID(s.Room)] = true
+			if bytes.Compare(s.Room[:], req.After[:]) <= 0 || len(listed) >= maxRooms {
+				return errors.New("the server lists rooms out of order, or more of them than a device can be in")
+			}
+			listed[room.ID(s.Room)], req.After = true, s.Room
 		}
 		if err := c.takeStatus(resp.Rooms); err != nil {
 			return err
@@ -168,7 +175,6 @@ func (c *Client) listRooms(ctx context.Context) error {
 		if !resp.More || len(resp.Rooms) == 0 {
 			break
 		}
-		req.After = resp.Rooms[len(resp.Rooms)-1].Room
 	}
 	return c.eachRoom(func(r *roomState) error {
 		if listed[r.id] {
@@ -414,7 +420,7 @@ func (c *Client) fetchNeeds(ctx context.Context, missing *room.MissingLogsError)
 	defer c.mu.Unlock()
 	for _, n := range missing.Needs {
 		if l := c.knownLog(n.User); l == nil || l.Length() < n.Pin.Length {
-			return fmt.Errorf("%w: the server does not give the device log of %s that this room needs", errRoom, c.nameOf(n.User))
+			return fmt.Errorf("%w: the server does not give a device log that this room needs", errRoom)
 		}
 	}
 	return nil
@@ -577,6 +583,9 @@ func (c *Client) readInbox(ctx context.Context) (moved bool, err error) {
 		}
 		for i := range resp.Entries {
 			e := &resp.Entries[i]
+			if e.Seq <= done {
+				return moved, errors.New("the server gives again what was in the inbox")
+			}
 			if e.Kind == api.EntryWelcome && !e.Gone {
 				if err := c.welcomed(ctx, e); err != nil {
 					if unreachable(err) {

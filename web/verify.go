@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 
@@ -16,7 +17,8 @@ import (
 // Compare fetches every file of a manifest from a server, as a browser would
 // and as a plain program would, and says in sentences what is not as the
 // manifest has it. None means that the server served this caller the page of the
-// manifest; what it serves to others, or at another time, nobody can know.
+// manifest; what it serves to others, or at another time, nobody can know. A server
+// that looks closely, as at how TLS is spoken, can tell this from a browser.
 //
 // The client should follow no redirects: a page of ours has none.
 func Compare(ctx context.Context, c *http.Client, server string, m Manifest) (differences []string, err error) {
@@ -31,8 +33,8 @@ func Compare(ctx context.Context, c *http.Client, server string, m Manifest) (di
 	front := m.Files[root]
 	front.Path = "/" // what people open
 	for _, f := range append([]File{front}, m.Files...) {
-		for _, encoding := range []string{"br", "identity"} {
-			wrong, err := compareFile(ctx, c, base, f, encoding, m.Headers)
+		for _, ask := range []http.Header{asBrowser(f.Path), {"Accept-Encoding": {"identity"}}} {
+			wrong, err := compareFile(ctx, c, base, f, ask, m.Headers)
 			if err != nil {
 				return differences, err
 			}
@@ -46,12 +48,47 @@ func Compare(ctx context.Context, c *http.Client, server string, m Manifest) (di
 	return differences, nil
 }
 
-func compareFile(ctx context.Context, c *http.Client, base *url.URL, f File, encoding string, headers map[string]string) (wrong []string, err error) {
+// asBrowser is what a common browser says when it asks for a file of the page.
+func asBrowser(name string) http.Header {
+	h := http.Header{
+		"Accept":          {"*/*"},
+		"Accept-Encoding": {"gzip, deflate, br, zstd"},
+		"Accept-Language": {"en-US,en;q=0.9"},
+		"User-Agent":      {"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"},
+		"Sec-Fetch-Site":  {"same-origin"},
+		"Sec-Fetch-Mode":  {"cors"},
+		"Sec-Fetch-Dest":  {"empty"},
+	}
+	switch path.Ext(name) {
+	case "", ".html":
+		h.Set("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8")
+		h.Set("Sec-Fetch-Site", "none")
+		h.Set("Sec-Fetch-Mode", "navigate")
+		h.Set("Sec-Fetch-Dest", "document")
+		h.Set("Sec-Fetch-User", "?1")
+		h.Set("Upgrade-Insecure-Requests", "1")
+	case ".js", ".mjs":
+		h.Set("Sec-Fetch-Dest", "script")
+	case ".css":
+		h.Set("Accept", "text/css,*/*;q=0.1")
+		h.Set("Sec-Fetch-Dest", "style")
+	case ".woff2":
+		h.Set("Sec-Fetch-Dest", "font")
+	}
+	if name == "/sw.js" {
+		h.Set("Service-Worker", "script")
+		h.Set("Sec-Fetch-Mode", "same-origin")
+		h.Set("Sec-Fetch-Dest", "serviceworker")
+	}
+	return h
+}
+
+func compareFile(ctx context.Context, c *http.Client, base *url.URL, f File, ask http.Header, headers map[string]string) (wrong []string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath(f.Path).String(), nil)
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Accept-Encoding", encoding)
+	req.Header = ask
 	resp, err := c.Do(req)
 	if err != nil {
 		return nil, err

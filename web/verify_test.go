@@ -84,7 +84,7 @@ func TestOtherHeadersAndOtherBytesForBrowsersShow(t *testing.T) {
 	evil, _ := site(t, files)
 	twofaced := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := honest
-		if r.Header.Get("Accept-Encoding") == "br" {
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "br") {
 			h = evil.Handler(web.Options{Door: web.Worker})
 		}
 		h.ServeHTTP(w, r)
@@ -109,6 +109,30 @@ func TestAddressThatIsNoneIsRefused(t *testing.T) {
 	for _, bad := range []string{"", "chat.example.org", "ftp://chat.example.org", "https://", ":"} {
 		if _, err := web.Compare(t.Context(), http.DefaultClient, bad, s.Manifest()); err == nil {
 			t.Errorf("%q was taken", bad)
+		}
+	}
+}
+
+// A server need not look closely to tell a browser by what it asks with.
+func TestOtherPageForWhatAsksLikeABrowserShows(t *testing.T) {
+	s, _ := site(t, whole())
+	honest := s.Handler(web.Options{Door: web.Worker})
+	for name, browser := range map[string]func(*http.Request) bool{
+		"its name":              func(r *http.Request) bool { return strings.HasPrefix(r.UserAgent(), "Mozilla/") },
+		"where it shows it":     func(r *http.Request) bool { return r.Header.Get("Sec-Fetch-Dest") == "document" },
+		"what it takes":         func(r *http.Request) bool { return strings.HasPrefix(r.Header.Get("Accept"), "text/html") },
+		"its languages":         func(r *http.Request) bool { return r.Header.Get("Accept-Language") != "" },
+		"what it has unpacked":  func(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") },
+		"that it is no browser": func(r *http.Request) bool { return !strings.HasPrefix(r.UserAgent(), "Go-http-client") },
+	} {
+		two := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/" && browser(r) {
+				w = &changed{ResponseWriter: w, header: "Content-Security-Policy", value: "default-src *"}
+			}
+			honest.ServeHTTP(w, r)
+		})
+		if got := compare(t, two, s.Manifest()); !slices.Contains(got, "/ comes with another Content-Security-Policy") {
+			t.Errorf("a server that knows a browser by %s: got %q", name, got)
 		}
 	}
 }

@@ -19,6 +19,7 @@ const (
 	loginTimeout = 15 * time.Second
 	callTimeout  = 30 * time.Second // from the request's last byte to the answer
 	writeTimeout = 2 * time.Minute  // of the largest frame over a slow link
+	postTimeout  = 2*writeTimeout + callTimeout
 	pingEvery    = 30 * time.Second
 	pingTimeout  = 15 * time.Second
 )

@@ -140,6 +140,10 @@ func (t *Transport) dropLive(s *socket) {
 
 func (t *Transport) post(ctx context.Context, name string, token, body []byte, limit int) ([]byte, error) {
 	endpoint := api.Endpoint[api.Empty, api.Empty]{Name: name}
+	// A server that gives its answer byte by byte would hold up all that waits for
+	// this call.
+	ctx, cancel := context.WithTimeoutCause(ctx, postTimeout, &UnreachableError{Host: t.host, Err: errLate})
+	defer cancel()
 	answer, err := t.carrier.Post(ctx, endpoint.Path(), token, body, limit)
 	if err != nil {
 		return nil, t.broken(ctx, err)

@@ -10,6 +10,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"sconce/api"
 	"sconce/identity"
 	"sconce/internal/duty"
@@ -29,24 +31,42 @@ func checkName(name string) (personName, error) {
 	if !utf8.ValidString(name) {
 		return personName{}, api.Errorf(api.Invalid, "the name is not UTF-8")
 	}
-	shown := strings.Join(strings.Fields(name), " ")
+	shown := norm.NFC.String(strings.Join(strings.Fields(name), " "))
+	n := personName{shown: shown, folded: fold(shown)}
 	switch {
-	case shown == "":
+	case strings.TrimSpace(n.folded) == "":
 		return personName{}, api.Errorf(api.Invalid, "the name is empty")
-	case len(shown) > api.MaxName:
+	case len(n.shown) > api.MaxName, len(n.folded) > maxFolded:
 		return personName{}, api.Errorf(api.TooLarge, "the name has %d bytes; the limit is %d", len(shown), api.MaxName)
 	}
 	for _, r := range shown {
-		if !unicode.IsPrint(r) {
+		if !unicode.IsPrint(r) || r == blank {
 			return personName{}, api.Errorf(api.Invalid, "the name holds the unprintable character %U", r)
 		}
 	}
-	return personName{shown: shown, folded: fold(shown)}, nil
+	return n, nil
 }
 
-// fold brings names that differ in case only to one. Upper before lower, because
-// some letters have two lower-case forms.
-func fold(s string) string { return strings.ToLower(strings.ToUpper(s)) }
+const (
+	blank = '\u2800' // a Braille pattern without a dot, which counts as printable
+
+	// maxFolded bounds a name as it is compared. Some characters become many there,
+	// and the cursor of a page of people is such a name.
+	maxFolded = 2 * api.MaxName
+)
+
+// fold brings names to one that differ only in case, in how their letters are put
+// together, or in characters that draw nothing. Upper before lower, because some
+// letters have two lower-case forms.
+func fold(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
+			return -1
+		}
+		return r
+	}, norm.NFKC.String(s))
+	return norm.NFKC.String(strings.ToLower(strings.ToUpper(s)))
+}
 
 func nameTaken(name string) *api.Error {
 	return api.Errorf(api.Conflict, "the name %q is taken: choose another", name)

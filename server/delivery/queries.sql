@@ -76,8 +76,9 @@ INSERT INTO tree (hash, tree) VALUES ($1, $2) ON CONFLICT DO NOTHING;
 INSERT INTO tree_reader (hash, device, inbox, seq) VALUES ($1, $2, $3, $4)
 ON CONFLICT (hash, device) DO UPDATE SET seq = excluded.seq;
 
--- name: Tree :one
-SELECT t.tree FROM tree t JOIN tree_reader r ON r.hash = t.hash WHERE t.hash = $1 AND r.device = $2;
+-- name: TreePart :one
+SELECT CAST(length(t.tree) AS BIGINT) AS size, substr(t.tree, CAST(sqlc.arg(start) AS INTEGER), CAST(sqlc.arg(most) AS INTEGER)) AS part
+FROM tree t JOIN tree_reader r ON r.hash = t.hash WHERE t.hash = sqlc.arg(hash) AND r.device = sqlc.arg(device);
 
 -- name: ForgetTreeReaders :exec
 DELETE FROM tree_reader WHERE NOT EXISTS

@@ -105,24 +105,33 @@ func (s *Service) ReadGroupInfo(ctx context.Context, c duty.Caller, req *api.Rea
 func (s *Service) treePart(tree []byte, from uint64) ([]byte, error) {
 	size := uint64(len(tree))
 	if size > api.MaxTree {
-		return nil, api.Errorf(api.TooLarge, "the group's tree has %d bytes; the limit is %d", size, api.MaxTree)
+		return nil, errLargeTree(size)
 	}
 	from = min(from, size) // the group may have gone on, and its tree be smaller
 	return tree[from:min(size, from+uint64(s.TreePart))], nil
 }
 
+func errLargeTree(size uint64) error {
+	return api.Errorf(api.TooLarge, "the group's tree has %d bytes; the limit is %d", size, api.MaxTree)
+}
+
 // ReadTree gives a ratchet tree to a device that has a Welcome for it.
 func (s *Service) ReadTree(ctx context.Context, c duty.Caller, req *api.ReadTreeRequest) (*api.ReadTreeResponse, error) {
-	tree, err := s.reads.Tree(ctx, db.TreeParams{Hash: req.Tree[:], Device: c.Device[:]})
+	if err := s.infos.Take(c.Device, 1); err != nil {
+		return nil, err
+	}
+	// The database gives the part alone: a tree may have 64 MiB, and a device makes
+	// many calls at once.
+	from := int32(min(req.From, api.MaxTree))
+	row, err := s.reads.TreePart(ctx, db.TreePartParams{Start: from + 1, Most: int32(s.TreePart), Hash: req.Tree[:], Device: c.Device[:]})
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, api.Errorf(api.NotFound, "there is no such tree, or no Welcome for it in this device's inbox")
 	}
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	part, err := s.treePart(tree, req.From)
-	if err != nil {
-		return nil, err
+	if row.Size > api.MaxTree {
+		return nil, errLargeTree(uint64(row.Size))
 	}
-	return &api.ReadTreeResponse{Tree: part, TreeSize: uint64(len(tree))}, nil
+	return &api.ReadTreeResponse{Tree: row.Part, TreeSize: uint64(row.Size)}, nil
 }

@@ -168,18 +168,22 @@ func (s *Service) report(ctx context.Context, what string, err error) {
 // waits is in the database, so that a crash forgets no removal. One device that
 // they fail to let go of does not hold up the others.
 func (s *Service) settleRemovals(ctx context.Context) error {
+	after := []byte{}
+	var failed error // the last: of many devices there may be many
 	for {
-		rows, err := s.reads.Removals(ctx)
-		if err != nil || len(rows) == 0 {
+		rows, err := s.reads.Removals(ctx, after)
+		if err != nil {
 			return err
 		}
-		var errs []error
+		if len(rows) == 0 {
+			return failed
+		}
 		for _, row := range rows {
-			errs = append(errs, s.settle(ctx, identity.UserID(row.UserID), identity.DeviceID(row.DeviceID)))
+			if err := s.settle(ctx, identity.UserID(row.UserID), identity.DeviceID(row.DeviceID)); err != nil {
+				failed = err
+			}
 		}
-		if err := errors.Join(errs...); err != nil {
-			return err
-		}
+		after = rows[len(rows)-1].DeviceID
 	}
 }
 

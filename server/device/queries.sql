@@ -42,7 +42,7 @@ INSERT INTO removal (device_id, user_id) VALUES ($1, $2) ON CONFLICT (device_id)
 DELETE FROM removal WHERE device_id = $1;
 
 -- name: Removals :many
-SELECT device_id, user_id FROM removal ORDER BY device_id LIMIT 100;
+SELECT device_id, user_id FROM removal WHERE device_id > $1 ORDER BY device_id LIMIT 100;
 
 -- name: AddToken :exec
 INSERT INTO token (token, user_id, device_id, expires) VALUES ($1, $2, $3, $4);

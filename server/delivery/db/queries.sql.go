@@ -499,18 +499,31 @@ func (q *Queries) SetGroupRecord(ctx context.Context, arg SetGroupRecordParams) 
 	return err
 }
 
-const tree = `-- name: Tree :one
-SELECT t.tree FROM tree t JOIN tree_reader r ON r.hash = t.hash WHERE t.hash = $1 AND r.device = $2
+const treePart = `-- name: TreePart :one
+SELECT CAST(length(t.tree) AS BIGINT) AS size, substr(t.tree, CAST($1 AS INTEGER), CAST($2 AS INTEGER)) AS part
+FROM tree t JOIN tree_reader r ON r.hash = t.hash WHERE t.hash = $3 AND r.device = $4
 `
 
-type TreeParams struct {
+type TreePartParams struct {
+	Start  int32
+	Most   int32
 	Hash   []byte
 	Device []byte
 }
 
-func (q *Queries) Tree(ctx context.Context, arg TreeParams) ([]byte, error) {
-	row := q.db.QueryRowContext(ctx, tree, arg.Hash, arg.Device)
-	var tree []byte
-	err := row.Scan(&tree)
-	return tree, err
+type TreePartRow struct {
+	Size int64
+	Part []byte
+}
+
+func (q *Queries) TreePart(ctx context.Context, arg TreePartParams) (TreePartRow, error) {
+	row := q.db.QueryRowContext(ctx, treePart,
+		arg.Start,
+		arg.Most,
+		arg.Hash,
+		arg.Device,
+	)
+	var i TreePartRow
+	err := row.Scan(&i.Size, &i.Part)
+	return i, err
 }

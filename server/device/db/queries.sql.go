@@ -381,11 +381,11 @@ func (q *Queries) OfferLink(ctx context.Context, arg OfferLinkParams) (int64, er
 }
 
 const removals = `-- name: Removals :many
-SELECT device_id, user_id FROM removal ORDER BY device_id LIMIT 100
+SELECT device_id, user_id FROM removal WHERE device_id > $1 ORDER BY device_id LIMIT 100
 `
 
-func (q *Queries) Removals(ctx context.Context) ([]Removal, error) {
-	rows, err := q.db.QueryContext(ctx, removals)
+func (q *Queries) Removals(ctx context.Context, deviceID []byte) ([]Removal, error) {
+	rows, err := q.db.QueryContext(ctx, removals, deviceID)
 	if err != nil {
 		return nil, err
 	}
