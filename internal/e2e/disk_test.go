@@ -6,7 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -64,6 +67,62 @@ func TestFullDiskRefusesWritesAndServesReads(t *testing.T) {
 	if want := 1 + queued + 1; len(got) != want || got[len(got)-1] != "after" {
 		t.Errorf("in the end the reader has %d messages, want %d", len(got), want)
 	}
+}
+
+// A disk that turns read-only while the server runs, as a file system does that
+// finds itself damaged, is met like a full one.
+func TestDiskThatTurnsReadOnlyRefusesWritesAndServesReads(t *testing.T) {
+	t.Parallel()
+	requireStrace(t)
+	s := started(t)
+	writer, reader := newcomer(t, s, "Writer"), newcomer(t, s, "Reader")
+	room := directRoom(t, writer, reader)
+	send(t, writer, room, "before")
+	syncNow(t, writer)
+
+	mend := breakWrites(t, s, "EROFS")
+	queued, refusal := writeUntilRefused(t, writer, room)
+	if !strings.Contains(refusal.Error(), "cannot write to its database") {
+		t.Errorf("the writer is told %q, which does not say that the server cannot write", refusal)
+	}
+	_, err := writer.NewRoom(t.Context(), "elsewhere", []string{reader.Me().User})
+	if e, ok := errors.AsType[*api.Error](err); !ok || e.Code != api.Unavailable {
+		t.Errorf("making a room while the disk is read-only: %v, want the code %q", err, api.Unavailable)
+	}
+	if err := reader.Sync(t.Context()); err != nil {
+		t.Errorf("reading while the disk is read-only: %v", err)
+	}
+	if got := texts(t, reader, room); len(got) == 0 || got[0] != "before" {
+		t.Errorf("while the disk was read-only the reader got %.200q, want what was sent before", got)
+	}
+
+	mend()
+	syncNow(t, writer)
+	send(t, writer, room, "after")
+	syncNow(t, writer)
+	syncNow(t, reader)
+	got := texts(t, reader, room)
+	if want := 1 + queued + 1; len(got) != want || got[len(got)-1] != "after" {
+		t.Errorf("in the end the reader has %d messages, want %d", len(got), want)
+	}
+}
+
+// breakWrites makes whatever a running server writes to its files, or would
+// change about them, end with an error, until mend is called.
+func breakWrites(t *testing.T, s *sconced, errno string) (mend func()) {
+	t.Helper()
+	const calls = "pwrite64,fsync,fdatasync,ftruncate,fallocate,unlink,unlinkat"
+	tracer, err := startProgram("strace", exec.Command("strace", "-f", "-o", "/dev/null", "-p", strconv.Itoa(s.cmd.Process.Pid),
+		"-e", "trace="+calls, "-e", "inject="+calls+":error="+errno))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mend = sync.OnceFunc(func() { _ = tracer.end(syscall.SIGINT) }) // on which strace lets the server go
+	t.Cleanup(mend)
+	if _, err := tracer.expect(regexp.MustCompile("attached"), patience); err != nil {
+		t.Skipf("left out: strace may not attach to a running program here: %v", err)
+	}
+	return mend
 }
 
 // Without a disk that can be written to there is no server, and one line says why.
