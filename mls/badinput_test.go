@@ -3,6 +3,7 @@ package mls
 import (
 	"bytes"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 )
@@ -165,4 +166,45 @@ func TestWelcomeForAnotherGroupIsRefused(t *testing.T) {
 	// The right Welcome with the tree of another group.
 	_, err = Join(i.cfg, i.welcome, i.kp, i.secrets, other.tree, now)
 	wantRefusal(t, err, "12.4.3", "group info signature")
+}
+
+// TestLongListsOfRequirementsAreRefusedInTimeThatTheirLengthBounds: a member can
+// make what a group requires as long as a message, and its own leaf's list too.
+func TestLongListsOfRequirementsAreRefusedInTimeThatTheirLengthBounds(t *testing.T) {
+	const n, rare = 250_000, ExtensionType(0xFFFF)
+	all := make([]ExtensionType, n, n+1)
+	for i := range all {
+		all[i] = ExtensionType(0xF000 + i%0x0FFF)
+	}
+	all = append(all, rare)
+	required := RequiredCapabilities{Extensions: all}.Extension()
+	repeated := RequiredCapabilities{Extensions: slices.Repeat([]ExtensionType{rare}, n)}.Extension()
+	for what, c := range map[string]struct {
+		asked  Extension
+		listed []ExtensionType
+		lacks  ExtensionType // 0 if nothing
+	}{
+		"the same lists":          {required, all, 0},
+		"one is missing":          {required, all[:n], rare},
+		"one that is repeated":    {repeated, all, 0},
+		"a default among them":    {RequiredCapabilities{Extensions: append([]ExtensionType{ExtensionRatchetTree}, all...)}.Extension(), all, 0},
+		"few, of a long list":     {RequiredCapabilities{Extensions: []ExtensionType{rare, 0xF000}}.Extension(), all, 0},
+		"few, and one is missing": {RequiredCapabilities{Extensions: []ExtensionType{0xF000, rare}}.Extension(), all[:n], rare},
+	} {
+		t.Run(what, func(t *testing.T) {
+			err := costs(t, len(c.asked.Data)+2*len(c.listed), func() error {
+				demands, err := demandsOf(Extensions{c.asked})
+				if err != nil {
+					return err
+				}
+				leaf := &LeafNode{Capabilities: Capabilities{Extensions: append([]ExtensionType{ExtensionRequiredCapabilities}, c.listed...)}}
+				return demands.check(leaf)
+			})
+			if c.lacks == 0 && err != nil {
+				t.Error(err)
+			} else if c.lacks != 0 {
+				wantRefusal(t, err, "7.3", "leaf does not support required extension 65535")
+			}
+		})
+	}
 }

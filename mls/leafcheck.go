@@ -47,7 +47,16 @@ func demandsOf(ext Extensions) (*groupDemands, error) {
 	}
 	var err error
 	g.required, err = parseRequiredCapabilities(b)
+	g.required.Extensions = distinct(g.required.Extensions)
+	g.required.Proposals = distinct(g.required.Proposals)
+	g.required.Credentials = distinct(g.required.Credentials)
 	return g, err
+}
+
+// distinct drops repetitions, which each leaf would be held against anew.
+func distinct[T ~uint16](ids []T) []T {
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // check checks one leaf (RFC 9420, Sections 7.3 and 13.4).
@@ -58,22 +67,39 @@ func (g *groupDemands) check(l *LeafNode) error {
 			return invalid("13.4", "leaf does not support the group's extension %d", t)
 		}
 	}
-	for _, t := range g.required.Extensions {
-		if !c.supportsExtension(t) {
-			return invalid("7.3", "leaf does not support required extension %d", t)
-		}
+	if t, ok := lacking(g.required.Extensions, c.Extensions, ExtensionType.isDefault); ok {
+		return invalid("7.3", "leaf does not support required extension %d", t)
 	}
-	for _, t := range g.required.Proposals {
-		if !c.supportsProposal(t) {
-			return invalid("7.3", "leaf does not support required proposal %d", t)
-		}
+	if t, ok := lacking(g.required.Proposals, c.Proposals, ProposalType.isDefault); ok {
+		return invalid("7.3", "leaf does not support required proposal %d", t)
 	}
-	for _, t := range g.required.Credentials {
-		if !slices.Contains(c.Credentials, t) {
-			return invalid("7.3", "leaf does not support required credential type %d", t)
-		}
+	if t, ok := lacking(g.required.Credentials, c.Credentials, func(CredentialType) bool { return false }); ok {
+		return invalid("7.3", "leaf does not support required credential type %d", t)
 	}
 	return nil
+}
+
+// lacking gives the first id that is required and neither listed nor a default.
+// Both lists are others' to make as long as a message: the work is their sum,
+// not their product.
+func lacking[T ~uint16](required, listed []T, isDefault func(T) bool) (T, bool) {
+	const few = 8
+	var set [1 << 16 / 64]uint64
+	if len(required) > few {
+		for _, t := range listed {
+			set[t/64] |= 1 << (t % 64)
+		}
+	}
+	for _, t := range required {
+		has := set[t/64]&(1<<(t%64)) != 0
+		if len(required) <= few {
+			has = slices.Contains(listed, t)
+		}
+		if !has && !isDefault(t) {
+			return t, true
+		}
+	}
+	return 0, false
 }
 
 func (c *Capabilities) supportsExtension(t ExtensionType) bool {
