@@ -1,7 +1,9 @@
 package web
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -30,11 +32,15 @@ func Compare(ctx context.Context, c *http.Client, server string, m Manifest) (di
 	if root < 0 {
 		return nil, fmt.Errorf("the manifest lists no %s", indexPath)
 	}
+	differences, err = compareListing(ctx, c, base, m)
+	if err != nil {
+		return nil, err
+	}
 	front := m.Files[root]
 	front.Path = "/" // what people open
 	for _, f := range append([]File{front}, m.Files...) {
-		for _, ask := range []http.Header{asBrowser(f.Path), {"Accept-Encoding": {"identity"}}} {
-			wrong, err := compareFile(ctx, c, base, f, ask, m.Headers)
+		for _, words := range []http.Header{asBrowser(f.Path), asProgram()} {
+			wrong, err := compareFile(ctx, c, base, f, words, m.Headers)
 			if err != nil {
 				return differences, err
 			}
@@ -83,13 +89,64 @@ func asBrowser(name string) http.Header {
 	return h
 }
 
-func compareFile(ctx context.Context, c *http.Client, base *url.URL, f File, ask http.Header, headers map[string]string) (wrong []string, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath(f.Path).String(), nil)
+// asProgram is what a plain program says.
+func asProgram() http.Header { return http.Header{"Accept-Encoding": {"identity"}} }
+
+// compareListing compares what the server says that it serves, which tells more
+// than a list of files that differ: another release, say, or a file too many. It
+// also asks for a file that no release has.
+func compareListing(ctx context.Context, c *http.Client, base *url.URL, m Manifest) (differences []string, err error) {
+	resp, err := fetch(ctx, c, base, ManifestPath, asProgram())
 	if err != nil {
 		return nil, err
 	}
-	req.Header = ask
-	resp, err := c.Do(req)
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return []string{fmt.Sprintf("%s is answered with %q", ManifestPath, resp.Status)}, nil
+	}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, MaxManifest+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", ManifestPath, err)
+	}
+	theirs, err := ParseManifest(raw)
+	if err != nil {
+		return []string{ManifestPath + " is none: " + err.Error()}, nil
+	}
+	if theirs.Build() != m.Build() {
+		differences = append(differences, fmt.Sprintf("%s is of build %s", ManifestPath, theirs.Build()))
+	}
+	for _, f := range theirs.Files {
+		if !m.lists(f.Path) {
+			differences = append(differences, fmt.Sprintf("%s lists %q, which is not in the manifest", ManifestPath, f.Path))
+		}
+	}
+	none := assets + strings.ToLower(rand.Text()) + ".js"
+	absent, err := fetch(ctx, c, base, none, asProgram())
+	if err != nil {
+		return nil, err
+	}
+	_ = absent.Body.Close()
+	if absent.StatusCode == http.StatusOK {
+		differences = append(differences, none+" is there, which no release has")
+	}
+	return differences, nil
+}
+
+func (m Manifest) lists(path string) bool {
+	return slices.ContainsFunc(m.Files, func(f File) bool { return f.Path == path })
+}
+
+func fetch(ctx context.Context, c *http.Client, base *url.URL, path string, words http.Header) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath(path).String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header = words
+	return c.Do(req)
+}
+
+func compareFile(ctx context.Context, c *http.Client, base *url.URL, f File, words http.Header, headers map[string]string) (wrong []string, err error) {
+	resp, err := fetch(ctx, c, base, f.Path, words)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +165,11 @@ func compareFile(ctx context.Context, c *http.Client, base *url.URL, f File, ask
 		wrong = append(wrong, "has other content")
 	}
 	for name, want := range headers {
-		if got := strings.Join(resp.Header.Values(name), ", "); got != want {
+		switch got := strings.Join(resp.Header.Values(name), ", "); {
+		case got == want:
+		case got == "":
+			wrong = append(wrong, "comes without "+name)
+		default:
 			wrong = append(wrong, "comes with another "+name)
 		}
 	}
@@ -142,17 +203,19 @@ func (e *bodyError) Error() string { return e.why }
 
 // content reads a body, and no more of it than the file may have.
 func content(resp *http.Response, size int64) ([]byte, error) {
-	var body io.Reader = resp.Body
+	const incompressible = 1 << 10 // what Brotli adds at most to a file of ours
+	b, err := io.ReadAll(io.LimitReader(resp.Body, size+incompressible))
+	if err != nil {
+		return nil, err
+	}
 	switch coding := resp.Header.Get("Content-Encoding"); coding {
 	case "", "identity":
 	case "br":
-		body = brotli.NewReader(body)
+		if b, err = io.ReadAll(io.LimitReader(brotli.NewReader(bytes.NewReader(b)), size+1)); err != nil {
+			return nil, &bodyError{"is not the Brotli that it is said to be"}
+		}
 	default:
 		return nil, &bodyError{fmt.Sprintf("is encoded as %.20q, which was not asked for", coding)}
-	}
-	b, err := io.ReadAll(io.LimitReader(body, size+1))
-	if err != nil {
-		return nil, err
 	}
 	if int64(len(b)) > size {
 		return nil, &bodyError{fmt.Sprintf("is longer than its %d bytes", size)}

@@ -38,6 +38,7 @@ func TestEveryChangeOfThePageShows(t *testing.T) {
 		"a longer script":    {map[string]string{"/assets/a.js": "run();steal()"}, []string{"/assets/a.js is longer than its 5 bytes"}},
 		"a shorter script":   {map[string]string{"/assets/a.js": "run"}, []string{"/assets/a.js has other content"}},
 		"another page":       {map[string]string{"/index.html": "hello"}, []string{"/ has other content", "/index.html has other content"}},
+		"one file more":      {map[string]string{"/assets/b.js": "steal()"}, []string{`/release.json lists "/assets/b.js", which is not in the manifest`}},
 		"no service worker":  {map[string]string{"/sw.js": ""}, []string{`/sw.js is answered with "404 Not Found"`}},
 	} {
 		files := whole()
@@ -48,8 +49,9 @@ func TestEveryChangeOfThePageShows(t *testing.T) {
 			}
 		}
 		other, _ := site(t, files)
-		if got := compare(t, other.Handler(web.Options{Door: web.Worker}), s.Manifest()); !slices.Equal(got, change.want) {
-			t.Errorf("%s: got %q; want %q", name, got, change.want)
+		want := append([]string{"/release.json is of build " + other.Manifest().Build()}, change.want...)
+		if got := compare(t, other.Handler(web.Options{Door: web.Worker}), s.Manifest()); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q; want %q", name, got, want)
 		}
 	}
 }

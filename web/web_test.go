@@ -24,7 +24,7 @@ func site(t *testing.T, files map[string]string) (*web.Site, fstest.MapFS) {
 	t.Helper()
 	m := web.Manifest{Version: 1, Headers: web.Headers()}
 	folder := fstest.MapFS{}
-	for _, path := range []string{"/assets/a.js", "/assets/core.wasm", "/index.html", "/sw.js"} {
+	for _, path := range []string{"/assets/a.js", "/assets/b.js", "/assets/core.wasm", "/index.html", "/sw.js"} {
 		content, ok := files[path]
 		if !ok {
 			continue

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sconce/client/native"
+	"sconce/cmd/sconce/plain"
 	"sconce/web"
 )
 
@@ -59,8 +60,13 @@ func verifyWeb(ctx context.Context, a *app, args []string) error {
 		}
 	}
 	if len(differences) > 0 {
-		return fmt.Errorf("%s does not serve build %s of the page:\n  %s\nIf it runs another release, compare with that release's manifest; if it should run this one, do not use its page",
-			server, m.Build(), strings.Join(differences, "\n  "))
+		if !a.json {
+			for _, d := range differences {
+				fmt.Fprintln(a.out, plain.Line(d)) // the server has a say in what it holds
+			}
+		}
+		return fmt.Errorf("%s does not serve build %s of the page: if it runs another release, compare with that release's manifest; if it should run this one, do not use its page",
+			server, m.Build())
 	}
 	if !a.json {
 		fmt.Fprintf(a.out, "%s serves build %s of the page: %d files, byte for byte, and the headers that confine them.\n", server, m.Build(), len(m.Files))

@@ -63,8 +63,8 @@ func TestVerifyWebComparesAServerWithASignedManifest(t *testing.T) {
 	other, _, strange := releasedPage(t, "steal()")
 	evil := httptest.NewServer(other.Handler(web.Options{Door: web.Worker}))
 	defer evil.Close()
-	if _, complaint, code := sconce(t, "verify-web", evil.URL, "--manifest", manifest); code != exitFailed || !strings.Contains(complaint, "/assets/a.js") {
-		t.Errorf("another page: %d: %s", code, complaint)
+	if out, complaint, code := sconce(t, "verify-web", evil.URL, "--manifest", manifest); code != exitFailed || !strings.Contains(out, "/assets/a.js is longer than its 5 bytes\n") || !strings.Contains(complaint, "does not serve build") {
+		t.Errorf("another page: %d: %s", code, out+complaint)
 	}
 	if _, complaint, code := sconce(t, "verify-web", server.URL, "--manifest", manifest, "--key", strange); code != exitFailed || !strings.Contains(complaint, "signed by 0 of the trusted keys") {
 		t.Errorf("a key that did not sign: %d: %s", code, complaint)

@@ -43,7 +43,7 @@ func TestStories(t *testing.T) {
 		t.Fatalf("building the programs: %v\n%s", err, out)
 	}
 	told := tell(t, filepath.Join(root, "web"), node, "test/stories/main.mjs", programs, chromium, t.TempDir())
-	if told < 24 {
+	if told < 29 {
 		t.Errorf("only %d stories were told", told)
 	}
 }

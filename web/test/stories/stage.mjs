@@ -38,7 +38,7 @@ export async function eventually(so, what) {
   throw new Error(`${what} never came to be${last ? `: ${last.message}` : ""}`);
 }
 
-async function freePort() {
+export async function freePort() {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address();
@@ -68,6 +68,7 @@ export class Stage {
   async close() {
     await this.browser?.close();
     for (const p of this.programs ?? []) p.kill();
+    for (const end of this.terminals ?? []) await end();
     await this.endServer("SIGTERM");
   }
 
@@ -127,6 +128,51 @@ export class Stage {
     return { call, events, end };
   }
 
+  /** Runs sconce as who does not know the passphrase: it works while another program has the store open. */
+  async sconceWithout(who, ...words) {
+    const wrong = join(this.work, "wrong");
+    writeFileSync(wrong, "not the passphrase\n", { mode: 0o600 });
+    const { stdout } = await run(join(this.bin, "sconce"), ["--store", join(this.work, who), "--passphrase-file", wrong, ...words]);
+    return stdout || "done";
+  }
+
+  /** Serves the page from somebody's store, and gives the link that opens it. */
+  async app(who, ...words) {
+    const child = spawn(join(this.bin, "sconce"), ["--store", join(this.work, who), "app", "--no-browser", ...words], { stdio: ["ignore", "pipe", "inherit"] });
+    (this.programs ??= []).push(child);
+    let said = "";
+    child.stdout.on("data", (b) => (said += b));
+    const link = await eventually(() => /http:\/\/\S+#\S+/.exec(said)?.[0], "the link of sconce app");
+    const end = async () => {
+      const gone = once(child, "exit");
+      child.kill("SIGINT");
+      await gone;
+    };
+    return { link, end };
+  }
+
+  hasTmux() {
+    return run("tmux", ["-V"]).then(() => true, () => false);
+  }
+
+  /** The full screen of sconce in somebody's store, in a tmux of its own. */
+  async terminal(who) {
+    const socket = join(this.work, "tmux");
+    const tmux = (...words) => run("tmux", ["-S", socket, "-f", "/dev/null", "-u", ...words], { env: { ...process.env, TERM: "xterm-256color", TMUX: "" } });
+    await tmux("new-session", "-d", "-s", who, "-x", "100", "-y", "30", "--", join(this.bin, "sconce"), "--store", join(this.work, who), "--passphrase-file", this.secret);
+    this.terminals = [...(this.terminals ?? []), () => tmux("kill-server").catch(() => undefined)];
+    const text = async () => (await tmux("capture-pane", "-p", "-t", who)).stdout;
+    let before = Promise.resolve(); // keys come one after the other
+    const keys = (...words) => (before = before.then(() => tmux("send-keys", "-t", who, ...words)));
+    return {
+      text,
+      press: (...names) => keys("--", ...names),
+      types: (words) => keys("-l", "--", words),
+      shows: (what) => eventually(async () => what.test(await text()), `${what} on the screen of ${who}`),
+      end: () => tmux("kill-session", "-t", who),
+    };
+  }
+
   /** Whoever goes has done nothing that they should not, but for what is expected. */
   async leaves(person, expected) {
     this.calm(person, expected);
@@ -158,7 +204,7 @@ export class Stage {
     context.on("console", (m) => m.type() === "error" && faults.push(`${m.text()} ${m.location().url ?? ""}`));
     context.on("weberror", (e) => faults.push(`error: ${e.error().message}`));
     context.on("request", (r) => {
-      if (!/^(data|blob):/.test(r.url()) && new URL(r.url()).origin !== this.url) faults.push(`request to ${r.url()}`);
+      if (!/^(data|blob):/.test(r.url()) && new URL(r.url()).origin !== (options.home ?? this.url)) faults.push(`request to ${r.url()}`);
     });
     this.people.push({ context, faults });
     return { context, faults };
@@ -166,7 +212,7 @@ export class Stage {
 
   /** Somebody with a browser, at an address of this server. */
   async visitor(address = this.url, options = {}) {
-    const { context, faults } = await this.context(options);
+    const { context, faults } = await this.context({ home: new URL(address).origin, ...options });
     const page = context.pages()[0] ?? (await context.newPage());
     await options.before?.(page, context);
     await page.goto(address);
