@@ -72,10 +72,14 @@ async function boot(): Promise<void> {
   addEventListener("message", keep);
   // The program is the longest way: it is under way before the rest is read.
   const program = compile();
-  const { makeHost } = await import("./host");
-  const [module, host] = await Promise.all([program, makeHost(program, build, mayLead)]);
-  Object.assign(globalThis, { sconceHost: host });
-  await start(module, [], () => failed(new Error("the core stopped")));
+  // The core runs while it waits for its turn, and asks its host nothing before it has a line.
+  const sconceHost = {};
+  Object.assign(globalThis, { sconceHost });
+  const [host] = await Promise.all([
+    import("./host").then(({ makeHost }) => makeHost(program, build, mayLead)),
+    program.then((module) => start(module, [], () => failed(new Error("the core stopped")))),
+  ]);
+  Object.assign(sconceHost, host);
   listen((globalThis as unknown as { sconceCore: Core }).sconceCore);
   removeEventListener("message", keep);
   tell({ kind: "ready", persistent: host.persistent });
