@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -285,6 +286,48 @@ func TestListsThatNeverEndAreGivenUp(t *testing.T) {
 				n.Wire.Answered = nil
 				alice.MustSync()
 			})
+		})
+	}
+}
+
+// A stamp of the server's is shown, and a page can show no time that no calendar
+// has. Nor may one lie move all that comes after it.
+func TestTimeLiesAreCutDown(t *testing.T) {
+	for _, lie := range []int64{math.MaxInt64, math.MinInt64, -1} {
+		talking(t, 96, func(t *testing.T, n *testnet.Net, alice, bob *testnet.Device, room string) {
+			change(t, n, api.Read.Name, func(r *api.ReadResponse) {
+				for i := range r.Entries {
+					r.Entries[i].Time = lie
+				}
+			})
+			if _, err := bob.Client.Send(room, client.Draft{Text: "when?"}); err != nil {
+				t.Fatal(err)
+			}
+			n.MustQuiet()
+			if err := alice.Client.SetRoom(t.Context(), room, client.RoomSettings{Name: "coffee"}); err != nil {
+				t.Fatal(err)
+			}
+			n.MustQuiet()
+			n.Wire.Answered = nil
+			if _, err := bob.Client.Send(room, client.Draft{Text: "now"}); err != nil {
+				t.Fatal(err)
+			}
+			n.MustQuiet()
+			latest := int(n.Clock.Now().UnixMilli()) + 24*3600_000
+			for _, d := range []*testnet.Device{alice, bob} {
+				list, err := d.Client.Messages(room, 0, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, m := range list {
+					if m.Time < 1 || m.Time > latest {
+						t.Errorf("stamped %d, %s shows %q as of %d", lie, d.Name, m.Text, m.Time)
+					}
+				}
+				if v := roomOf(t, d, room); v.Activity < 1 || v.Activity > latest {
+					t.Errorf("stamped %d, %s says that the room was last used at %d", lie, d.Name, v.Activity)
+				}
+			}
 		})
 	}
 }

@@ -222,11 +222,18 @@ func (c *Client) message(b *batch, r *roomState, e *api.Entry, m *mls.Applicatio
 }
 
 // stamp is the server's time of an entry as timers count it: never before that
-// of an earlier entry, nor before 1970, whatever the server says.
+// of an earlier entry, nor before 1970 or long after now, whatever the server says.
 func (c *Client) stamp(r *roomState, e *api.Entry) int64 {
-	r.Stamp = max(r.Stamp, e.Time, 1)
+	r.Stamp = max(r.Stamp, c.believed(e.Time))
 	return r.Stamp
 }
+
+// stampAhead is how far the server's clock may be ahead of this device's, in
+// milliseconds. Beyond that either is wrong.
+const stampAhead = 24 * 3600_000
+
+// believed is a time of the server's as far as it can be shown.
+func (c *Client) believed(at int64) int64 { return max(1, min(at, c.now()+stampAhead)) }
 
 // checkPlace compares what the sender had seen of the log with what this
 // device has: that is how a server that drops, reorders or forks is caught.

@@ -82,6 +82,7 @@ func (c *Client) writeItem(b *batch, r *roomState, seq uint64, it *itemRecord) {
 // addItem puts a new item into the timeline, unless it has run out already:
 // what is expired on arrival is never stored.
 func (c *Client) addItem(b *batch, r *roomState, seq uint64, it *itemRecord) {
+	it.Time = c.believed(it.Time)
 	if !it.ID.IsZero() {
 		b.put(r.keyOf(prefixIndex, it.ID[:]), u64(seq))
 	}

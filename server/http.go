@@ -6,9 +6,12 @@ import (
 	"errors"
 	"io"
 	"log"
+	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"sconce/api"
@@ -29,6 +32,11 @@ const (
 	// which may be a whole office. The stream has its own bound.
 	maxOfDevice    = 32
 	maxOfStrangers = 256
+
+	// Connections of one origin, an office with all its browsers perhaps, that are
+	// not streams, which have bounds of their own. Each waits for up to two minutes
+	// for a request that may never come, and a process has so many files and no more.
+	maxConnections = 4096
 )
 
 // Handler answers everything the server answers. It may be served by something
@@ -59,8 +67,41 @@ func (s *Server) httpServer() *http.Server {
 		WriteTimeout:      2 * callTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    maxHeader,
+		ConnState:         newConnections(maxConnections).changed,
 		// What net/http logs by itself is broken handshakes, with addresses.
 		ErrorLog: log.New(io.Discard, "", 0),
+	}
+}
+
+// connections counts those of each origin.
+type connections struct {
+	crowd *duty.Crowd[netip.Prefix]
+	leave sync.Map // from a net.Conn to what uncounts it
+}
+
+func newConnections(most int) *connections {
+	return &connections{crowd: duty.NewCrowd[netip.Prefix](most)}
+}
+
+// changed is for [http.Server.ConnState]. It closes a connection that is one too
+// many. Those from loopback are not counted: see [Server.enter].
+func (c *connections) changed(conn net.Conn, now http.ConnState) {
+	switch now {
+	case http.StateNew:
+		from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
+		if err != nil || from.Addr().Unmap().IsLoopback() {
+			return
+		}
+		leave, err := c.crowd.Enter(duty.Origin(from.Addr()))
+		if err != nil {
+			_ = conn.Close() // nothing was said yet
+			return
+		}
+		c.leave.Store(conn, leave)
+	case http.StateHijacked, http.StateClosed:
+		if leave, ok := c.leave.LoadAndDelete(conn); ok {
+			leave.(func())()
+		}
 	}
 }
 
