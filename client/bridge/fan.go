@@ -52,6 +52,15 @@ func (f *fan) send(e client.Event) {
 	}
 }
 
+// cut ends all subscriptions: whoever listens reads anew how things stand.
+func (f *fan) cut() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for ch := range f.subs {
+		f.drop(ch)
+	}
+}
+
 func (f *fan) close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -17,6 +17,8 @@ export interface Host {
   openKeyring(name: string): Promise<KeyringHandle>;
   /** Whether a store of that name was ever made. */
   hasStore(name: string): boolean;
+  /** Whether the browser gives no more space. */
+  full(): boolean;
   /** Removes a store and its keyring, which must be closed. */
   wipe(name: string): Promise<void>;
   /** Argon2id, in a worker that is ended for it. */
@@ -53,7 +55,7 @@ export async function makeHost(module: Promise<WebAssembly.Module>, build: strin
   };
 }
 
-type Files = Pick<Host, "openStore" | "openKeyring" | "hasStore" | "wipe">;
+type Files = Pick<Host, "openStore" | "openKeyring" | "hasStore" | "full" | "wipe">;
 
 async function inFolder(folder: FileSystemDirectoryHandle, sqlite: SQLite): Promise<Files> {
   const probe = await openFile(folder, "probe");
@@ -62,6 +64,7 @@ async function inFolder(folder: FileSystemDirectoryHandle, sqlite: SQLite): Prom
     openStore: (name) => openStore(sqlite, name, () => isFull(probe)),
     openKeyring: (name) => openKeyring(folder, keyring(name)),
     hasStore: (name) => sqlite.has(name),
+    full: () => isFull(probe),
     async wipe(name) {
       await erase(folder, keyring(name)); // first: what remains if this ends here, nobody can read
       sqlite.remove(name);
@@ -74,6 +77,7 @@ function inNoFiles(sqlite: SQLite): Files {
     openStore: (name) => openStore(sqlite, name, () => false),
     openKeyring: async () => keyringOn(memoryFile()),
     hasStore: () => false,
+    full: () => false,
     async wipe() {},
   };
 }

@@ -6,6 +6,7 @@
 // BIN holds sconced, which carries the page, and sconce; WORK is an empty folder.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { faults } from "./faults.mjs";
 import { hostile } from "./hostile.mjs";
 import { lasting } from "./lasting.mjs";
 import { messages } from "./messages.mjs";
@@ -42,7 +43,7 @@ async function play(w, name, story) {
 try {
   await stage.open();
   const w = { stage };
-  for (const [name, story] of Object.entries({ ...messages, ...lasting, ...hostile })) {
+  for (const [name, story] of Object.entries({ ...messages, ...lasting, ...hostile, ...faults })) {
     if (!name.includes(only) && !founding.includes(name)) continue;
     if (!(await play(w, name, story)) && founding.includes(name)) break;
   }

@@ -83,7 +83,7 @@ export default function Composer({ room, writing, change }: ComposerProps) {
     change({});
     const sent = await session.send(room.room, text, { replyTo: writing.reply?.id, ...(burn ? { burn } : {}) });
     // What could not even be queued goes back to where it was written.
-    if (!sent && editor.empty()) editor.write(text);
+    if (!sent) editor.write(editor.empty() ? text : `${text}\n${editor.read()}`);
   });
 
   const choose = useSteady((at: number) => {
