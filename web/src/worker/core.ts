@@ -5,9 +5,9 @@ import { HostError } from "./error";
 import { build, compile, start } from "./go";
 import { makeHost } from "./host";
 
-/** What the core is told. */
+/** What the core is told. Before it leads it does all that the store is not needed for. */
 export type ToCore =
-  /** The store is this worker's now. Until then it loads what it will need. */
+  /** The store is this worker's now. */
   | { kind: "lead" }
   | { kind: "open"; tab: string }
   | { kind: "line"; tab: string; line: string }
@@ -72,9 +72,12 @@ async function boot(): Promise<void> {
   const keep = (event: MessageEvent<ToCore>) => (event.data.kind === "lead" ? lead() : void early.push(event));
   addEventListener("message", keep);
   const program = compile();
-  const [module, host] = await Promise.all([program, makeHost(program, build, mayLead)]);
+  const host = makeHost(program, build);
+  const taken = mayLead.then(() => host.take());
+  taken.catch(() => {}); // it is told below
   Object.assign(globalThis, { sconceHost: host });
-  await start(module, [], () => failed(new Error("the core stopped")));
+  await start(await program, [], () => failed(new Error("the core stopped")));
+  await taken;
   listen((globalThis as unknown as { sconceCore: Core }).sconceCore);
   removeEventListener("message", keep);
   tell({ kind: "ready", persistent: host.persistent });
