@@ -92,6 +92,8 @@ type PublishKeyPackagesRequest struct {
 type KeyPackageStatus struct {
 	Left           int  `cbor:"1,keyasint"`
 	LastResortUsed bool `cbor:"2,keyasint"` // make a new one
+	// Time is the server's, by which lifetimes are judged.
+	Time int64 `cbor:"3,keyasint,omitempty"`
 }
 
 // CheckKeyPackages tells how many are left.

@@ -90,10 +90,16 @@ func (c *Client) prepareJoin(ctx context.Context, invite identity.Invite, name, 
 
 // meet asks a server who it is, and holds the answer against the network's id.
 func (c *Client) meet(ctx context.Context, server string, network identity.NetworkID) error {
+	c.mu.Lock()
+	asked := c.now()
+	c.mu.Unlock()
 	hello, err := call(ctx, c.transport, api.Hello, nil, &api.Empty{})
 	if err != nil {
 		return fmt.Errorf("reaching the server: %w", err)
 	}
+	c.mu.Lock()
+	c.learnTime(asked, hello.Time)
+	c.mu.Unlock()
 	if hello.Version != api.Version {
 		return fmt.Errorf("the server speaks version %d of the protocol, this program version %d: update the older one", hello.Version, api.Version)
 	}
@@ -550,12 +556,23 @@ func (c *Client) RemoveDevice(ctx context.Context, device string) error {
 	return c.Sync(ctx) // housekeeping takes the device out of every room
 }
 
-// keyPackages fills up the stock on the server. The caller has the turn.
+// refillKeys fills up the stock of key packages on the server, and learns on the
+// way by which clock they are judged there. The caller has the turn.
 func (c *Client) refillKeys(ctx context.Context) error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	asked := c.now()
+	c.mu.Unlock()
 	status, err := authed(ctx, c, api.CheckKeyPackages, &api.Empty{})
 	if err != nil {
 		return fmt.Errorf("checking key packages: %w", err)
 	}
+	if err := c.lock(); err != nil {
+		return err
+	}
+	c.learnTime(asked, status.Time)
+	c.mu.Unlock()
 	if status.Left >= api.KeyPackageLow && !status.LastResortUsed {
 		return nil
 	}
@@ -579,7 +596,7 @@ func (c *Client) refillKeys(ctx context.Context) error {
 }
 
 func (c *Client) makeKeys(b *batch, req *api.PublishKeyPackagesRequest, n int, lastResort bool) error {
-	now := c.now()
+	now := c.now() - c.ahead // the server judges their lifetimes, and nobody gains by it
 	if err := c.dropOldKeys(b, now); err != nil {
 		return err
 	}

@@ -51,7 +51,10 @@ type Client struct {
 	device deviceRecord
 	self   *identity.DeviceSecrets
 	token  []byte
-	latest int64 // the latest time known; never goes back
+	latest int64     // the latest time known; never goes back
+	looked time.Time // when the clock was looked at last
+	ahead  int64     // how far now is ahead of the server's clock, in milliseconds
+	wrong  int64     // how far this device's clock itself is, if by more than wrongClock
 	logs   map[identity.UserID]*identity.Log
 	people map[identity.UserID]*personRecord
 	rooms  map[room.ID]*roomState
@@ -235,11 +238,21 @@ func (c *Client) kick() {
 	}
 }
 
-// now is the time in Unix milliseconds. It never goes back, also not over a
-// restart: whoever sets the clock back gains no time on what must expire.
-func (c *Client) now() int64 {
-	c.latest = max(c.latest, c.clock().UnixMilli())
-	return c.latest
+// lookAgain tells the timekeeper that what it waits for changed.
+func (c *Client) lookAgain() {
+	select {
+	case c.timed <- struct{}{}:
+	default:
+	}
+}
+
+// Err gives why the client can do nothing more, or nil. What its store failed to
+// take is not there, and what it took is: another client of the same vault, opened
+// anew, goes on.
+func (c *Client) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.broken
 }
 
 // batch gathers changes for one Apply, and events for when it is done.
@@ -282,14 +295,12 @@ func (b *batch) apply() error {
 	if len(b.puts) > 0 {
 		if err := b.c.vault.Apply(b.puts); err != nil {
 			b.c.broken = fmt.Errorf("saving: %w", err)
+			b.c.lookAgain() // Run ends
 			return b.c.broken
 		}
 	}
 	if b.timely {
-		select {
-		case b.c.timed <- struct{}{}:
-		default:
-		}
+		b.c.lookAgain()
 	}
 	for _, r := range b.rooms {
 		if v, err := b.c.roomView(r); err == nil {

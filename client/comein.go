@@ -136,7 +136,7 @@ func (c *Client) stageJoin(r *roomState, resp *api.ReadGroupInfoResponse, gi *ml
 	if err := c.checkRejoin(r, resp.Generation, gi.Context.Epoch, people); err != nil {
 		return nil, err
 	}
-	public, err := mls.NewPublicGroup(c.mlsConfig(), gi, resp.Tree, timeOf(c.now()))
+	public, err := mls.NewPublicGroup(c.mlsConfig(), gi, resp.Tree, timeOf(c.serverTime()))
 	if err != nil {
 		return nil, fmt.Errorf("%w: joining: %w", errRoom, err)
 	}
@@ -172,7 +172,7 @@ func (c *Client) stageJoin(r *roomState, resp *api.ReadGroupInfoResponse, gi *ml
 	if change.Remove = left; len(change.Set)+len(left) > 0 {
 		o.Proposals = append(o.Proposals, change.Proposal())
 	}
-	s, err := mls.JoinExternal(c.mlsConfig(), gi, resp.Tree, signer, o, timeOf(c.now()))
+	s, err := mls.JoinExternal(c.mlsConfig(), gi, resp.Tree, signer, o, timeOf(c.serverTime()))
 	if err != nil {
 		return nil, fmt.Errorf("%w: joining: %w", errRoom, err)
 	}
@@ -198,7 +198,7 @@ func (c *Client) takeLeaving(public *mls.PublicGroup, resp *api.ReadGroupInfoRes
 		if !m.IsSelfRemove() {
 			continue
 		}
-		if _, err := public.Process(m, timeOf(c.now())); err != nil {
+		if _, err := public.Process(m, timeOf(c.serverTime())); err != nil {
 			return nil, nil, fmt.Errorf("%w: joining: %w", errRoom, err)
 		}
 		pending = append(pending, raw)
@@ -316,7 +316,7 @@ func (c *Client) enter(w *api.WelcomeEntry, m *mls.Message, ref []byte, k *keyRe
 	if err != nil {
 		return err
 	}
-	g, err := mls.Join(c.mlsConfig(), m, kp, secrets, tree, timeOf(c.now()))
+	g, err := mls.Join(c.mlsConfig(), m, kp, secrets, tree, timeOf(c.serverTime()))
 	if err != nil {
 		return fmt.Errorf("joining by Welcome: %w", err)
 	}

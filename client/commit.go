@@ -111,7 +111,7 @@ func (c *Client) stagePlan(r *roomState, g *mls.Group, p *plan) (*stagedRecord, 
 	if err != nil {
 		return nil, err
 	}
-	s, err := g.Commit(mls.CommitOptions{Proposals: proposals, ForcePath: p.path}, timeOf(c.now()))
+	s, err := g.Commit(mls.CommitOptions{Proposals: proposals, ForcePath: p.path}, timeOf(c.serverTime()))
 	if err != nil {
 		return nil, fmt.Errorf("making the change: %w", err)
 	}

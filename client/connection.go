@@ -16,6 +16,7 @@ func (c *Client) connectionView() ConnectionView {
 	if v.State == "" {
 		v.State = ReachOffline
 	}
+	v.Ahead = int(c.wrong / 1000)
 	for _, r := range c.rooms {
 		for _, o := range r.outbox {
 			if o.Failed == "" && o.shows {
@@ -37,6 +38,10 @@ func (c *Client) tellConnection(b *batch) {
 		b.event(Event{Connection: &v})
 	}
 }
+
+// WaitForSpace tells screens that nothing goes on before there is space again.
+// Run takes that back.
+func (c *Client) WaitForSpace() { c.setReach(ReachFull) }
 
 // setReach notes how the stream is.
 func (c *Client) setReach(now Reach) {

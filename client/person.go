@@ -226,7 +226,7 @@ func (c *Client) People(ctx context.Context, query string) ([]PersonView, error)
 	for {
 		resp, err := authed(ctx, c, api.People, req)
 		if err != nil {
-			if apiCode(err) == "" {
+			if _, away := errors.AsType[*networkError](err); away {
 				return c.knownPeople(query)
 			}
 			return nil, fmt.Errorf("listing people: %w", err)
@@ -411,7 +411,7 @@ func (c *Client) MarkVerified(ctx context.Context, user string, verified bool) e
 	}
 	defer c.mu.Unlock()
 	b := c.batch()
-	note := content.Verified{User: u, Head: c.knownLog(u).Head(), At: uint64(c.now()), Withdrawn: !verified}
+	note := content.Verified{User: u, Head: c.knownLog(u).Head(), At: c.after(c.person(u).At), Withdrawn: !verified}
 	c.noteVerified(b, note)
 	if err := c.tellSelf(b, note); err != nil {
 		return err

@@ -49,7 +49,7 @@ func (c *Client) SetPreferences(id string, p Preferences) error {
 
 // after gives a time for a choice that replaces one of an earlier time, also
 // where the device that made that had its clock ahead.
-func (c *Client) after(earlier int64) uint64 { return uint64(max(c.now(), earlier+1)) }
+func (c *Client) after(earlier int64) uint64 { return uint64(max(c.serverTime(), earlier+1)) }
 
 // takePreference takes a preference over, unless a later one is known.
 func (c *Client) takePreference(b *batch, n content.Preference) {

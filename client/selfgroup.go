@@ -98,6 +98,6 @@ func (c *Client) takeBurnStart(b *batch, n content.BurnStart) error {
 	if it == nil || err != nil || it.Burn == 0 {
 		return err
 	}
-	c.startBurn(b, r, seq, it, int64(n.At))
+	c.startBurn(b, r, seq, it, c.here(int64(n.At)))
 	return nil
 }

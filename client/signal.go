@@ -97,7 +97,7 @@ func (c *Client) typingSignal(id string) (*api.SignalRequest, error) {
 	nonce := randomBytes(chacha20poly1305.NonceSizeX)
 	plain := make([]byte, signalPlain)
 	plain[0] = signalTyping
-	binary.BigEndian.PutUint64(plain[1:], uint64(c.now()))
+	binary.BigEndian.PutUint64(plain[1:], uint64(c.serverTime()))
 	binary.BigEndian.PutUint64(plain[9:], c.signalled)
 	return &api.SignalRequest{Room: api.LogID(r.id), Message: aead.Seal(append(b, nonce...), nonce, plain, b)}, nil
 }
@@ -119,7 +119,7 @@ func (c *Client) takeSignal(p *api.Push) {
 		c.log.Debug("a signal is passed over", "err", err)
 		return
 	}
-	last, now := r.signals.heard[from], uint64(c.now())
+	last, now := r.signals.heard[from], uint64(c.serverTime())
 	if at[0] < last[0] || at[0] == last[0] && at[1] <= last[1] || at[0]+signalWindow < now || at[0] > now+signalWindow {
 		return
 	}

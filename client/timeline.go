@@ -176,7 +176,7 @@ func (c *Client) burnBegan(b *batch, r *roomState, it *itemRecord) error {
 	}
 	b.delete(k)
 	if it.Burn != 0 {
-		at := min(int64(binary.BigEndian.Uint64(raw)), c.now())
+		at := c.here(int64(binary.BigEndian.Uint64(raw)))
 		it.Expires = earlier(it.Expires, at+int64(it.Burn)*1000)
 	}
 	return nil
@@ -186,14 +186,14 @@ func (c *Client) burnBegan(b *batch, r *roomState, it *itemRecord) error {
 // sending; everyone else's from the first view.
 func (c *Client) setTimers(it *itemRecord, t content.Timers, a arrival) {
 	if t.Expire != 0 {
-		it.Expires = max(1, min(a.time, c.now())+int64(t.Expire)*1000)
+		it.Expires = max(1, c.here(a.time)+int64(t.Expire)*1000)
 	}
 	if t.At != 0 {
 		it.Expires = earlier(it.Expires, int64(t.At)*1000)
 	}
 	it.Burn = t.Burn
 	if t.Burn != 0 && a.user == c.device.User {
-		it.Expires = earlier(it.Expires, min(a.time, c.now())+int64(t.Burn)*1000)
+		it.Expires = earlier(it.Expires, c.here(a.time)+int64(t.Burn)*1000)
 	}
 }
 
@@ -326,7 +326,7 @@ func (c *Client) View(id string, upTo int) error {
 	err = c.eachItem(r, r.Read+1, to, func(seq uint64, it *itemRecord) error {
 		c.count(r, seq, it, -1)
 		if it.Burn != 0 && it.User != c.device.User && c.startBurn(b, r, seq, it, now) {
-			notes = append(notes, content.BurnStart{Room: r.id, Message: it.ID, At: uint64(now)})
+			notes = append(notes, content.BurnStart{Room: r.id, Message: it.ID, At: uint64(c.serverTime())})
 		}
 		return nil
 	})

@@ -1,5 +1,7 @@
 package client
 
+import "errors"
+
 // The ways into the vault of a client that is open. The vault is the client's
 // alone, so they go through it.
 
@@ -49,11 +51,12 @@ func (c *Client) DropPasskey() error {
 	return c.vault.DropPasskey()
 }
 
-// Handover is [Vault.Handover].
+// Handover is [Vault.Handover], until the client is closed.
 func (c *Client) Handover() ([]byte, error) {
-	if err := c.lock(); err != nil {
-		return nil, err
-	}
+	c.mu.Lock()
 	defer c.mu.Unlock()
+	if errors.Is(c.broken, errClosed) {
+		return nil, errClosed
+	}
 	return c.vault.Handover()
 }

@@ -70,6 +70,9 @@ var (
 	ErrPassphrase = errors.New("wrong passphrase")
 	// ErrBusy means that another program holds the store.
 	ErrBusy = errors.New("another program uses this store")
+	// ErrFull means that the device has no more space for what is to be kept. A
+	// Store's and a Keyring's errors are this one where they know.
+	ErrFull = errors.New("there is no more space for what is to be kept here")
 	// ErrNoVault means that the Store holds no vault.
 	ErrNoVault = errors.New("no vault in this store")
 	// ErrVaultExists means that the Store or the Keyring is already in use.

@@ -408,9 +408,9 @@ func (h *header) open(k VaultKey, derive deriveFunc) (*masterKey, error) {
 
 // Handover gives what opens this vault again without asking its person, for a
 // program that takes over from this one: [HandoverKey]. It is the vault's own
-// key, so it belongs in memory alone.
+// key, so it belongs in memory alone. It works after [ErrReopen] too.
 func (v *Vault) Handover() ([]byte, error) {
-	if err := v.ready(); err != nil {
+	if err := v.ready(); err != nil && !errors.Is(err, ErrReopen) {
 		return nil, err
 	}
 	return slices.Clone(v.master[:]), nil

@@ -251,6 +251,7 @@ const (
 	ReachOnline     Reach = "online"     // the stream is up
 	ReachConnecting Reach = "connecting" // it is being opened
 	ReachOffline    Reach = "offline"    // that failed, and will be tried again
+	ReachFull       Reach = "full"       // nothing more can be kept here, so nothing is sent or taken in before there is space
 )
 
 // ConnectionView is how this device stands to its server.
@@ -258,6 +259,10 @@ type ConnectionView struct {
 	State  Reach `json:"state"`
 	Queued int   `json:"queued"` // messages that wait to be sent
 	Behind int   `json:"behind"` // entries that the server has and this device has not taken in
+	// Ahead is by how many seconds this device's clock is ahead of the server's,
+	// below 0 when it is behind, if by more than five minutes. All works on, but
+	// one of the two is wrong.
+	Ahead int `json:"ahead,omitempty"`
 }
 
 // Phase is how far a door is from having a client behind it.

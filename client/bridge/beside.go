@@ -178,7 +178,7 @@ func (b *Beside) relay(other *Remote, events <-chan client.Event) {
 			break
 		}
 		events = again
-		b.events.lose() // what came meanwhile nobody told
+		b.events.cut() // what came meanwhile nobody told
 	}
 	_ = other.Close() // it has ended
 	v, err := b.host.currentState(context.Background())
@@ -219,7 +219,7 @@ func (b *Beside) relayOwn(events <-chan client.Event) {
 		if closed {
 			return
 		}
-		b.events.lose()
+		b.events.cut()
 		events, _, _ = b.host.Subscribe(context.Background()) // a Host's gives no error
 	}
 }

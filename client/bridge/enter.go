@@ -39,7 +39,7 @@ func (h *Host) enter(ctx context.Context, keys []client.VaultKey, passphrase Sec
 		closeTransport(t)
 		return client.Me{}, first(err, h.abandon(v))
 	}
-	h.start(c, func() { closeTransport(t) })
+	h.start(c, func() { closeTransport(t) }, nil)
 	return c.Me(), nil
 }
 
@@ -130,7 +130,7 @@ func (h *Host) unlock(ctx context.Context, keys []client.VaultKey) (client.Me, e
 		h.tellState()
 		return client.Me{}, err
 	}
-	h.start(c, func() { closeTransport(t) })
+	h.start(c, func() { closeTransport(t) }, nil)
 	return c.Me(), nil
 }
 

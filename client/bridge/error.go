@@ -25,6 +25,7 @@ const (
 	Unfinished    Code = "unfinished"       // joining, linking or recovering was begun here: do the same again
 	Exists        Code = "exists"           // there is a device here already
 	Busy          Code = "busy"             // another program uses what is stored here
+	Full          Code = "full"             // there is no more space here: nothing was done, and all goes on by itself when there is
 	Failed        Code = "failed"           // anything else; the message says what
 )
 
@@ -58,6 +59,8 @@ func errorOf(err error) *Error {
 		return &Error{Code: Offline, Message: network.Error()}
 	}
 	switch {
+	case errors.Is(err, client.ErrFull):
+		return Errorf(Full, "there is no more space for what is to be kept here: free some, and it goes on by itself")
 	case errors.Is(err, client.ErrPassphrase):
 		return &Error{Code: WrongKey, Message: client.ErrPassphrase.Error()}
 	case errors.Is(err, client.ErrUnfinished), errors.Is(err, client.ErrNoDevice):

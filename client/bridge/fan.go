@@ -52,8 +52,9 @@ func (f *fan) send(e client.Event) {
 	}
 }
 
-// lose cuts everybody off: events were lost before they came here.
-func (f *fan) lose() {
+// cut ends all subscriptions: events were lost before they came here, and whoever
+// listens reads anew how things stand.
+func (f *fan) cut() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for ch := range f.subs {

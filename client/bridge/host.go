@@ -35,6 +35,9 @@ type Platform interface {
 	Dial(v *client.Vault, server string) (client.Transport, error)
 }
 
+// Limited is a [Platform] that knows whether it has space for what is to be kept.
+type Limited interface{ Full() bool }
+
 // Speller is a [Platform] that knows in which ways the same passphrase can be
 // typed. Where it is not one, passphrases should come in Unicode NFC.
 type Speller interface {
@@ -68,6 +71,8 @@ type running struct {
 	stop   context.CancelFunc
 	ended  sync.WaitGroup
 	close  func()
+	after  error  // why the client before it could not go on, if that was its store
+	failed *Error // guarded by Host.mu; its store failed, and it is opened anew
 }
 
 // HostOptions are the choices of [NewHost]; the zero value is right.
@@ -124,9 +129,7 @@ func (h *Host) Call(ctx context.Context, method string, params json.RawMessage) 
 		}
 		answer, err := m.serve(ctx, r.client, params)
 		if err != nil {
-			if now, _ := h.running(); now != r {
-				return nil, errLocked() // it was closed under the call
-			}
+			err = h.closedUnder(r, err)
 		}
 		return answer, err
 	}
@@ -142,6 +145,19 @@ func (h *Host) running() (*running, *Error) {
 		return nil, errLocked()
 	}
 	return h.now, nil
+}
+
+// closedUnder gives the error of a call whose client may have been closed under it.
+func (h *Host) closedUnder(r *running, err *Error) *Error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case r.failed != nil:
+		return r.failed
+	case h.now != r:
+		return errLocked()
+	}
+	return err
 }
 
 // Subscribe implements Door; it returns no error.
@@ -219,6 +235,10 @@ func (h *Host) state() (client.DoorView, error) {
 	v := h.platform.About()
 	h.mu.Lock()
 	r, unfinished := h.now, h.unfinished
+	if r != nil && r.failed != nil {
+		defer h.mu.Unlock()
+		return h.told, nil // it will be open again
+	}
 	h.mu.Unlock()
 	var hint client.VaultHint
 	var err error
@@ -256,10 +276,11 @@ func (h *Host) tellState() {
 	h.events.send(client.Event{State: &v})
 }
 
-// start runs a client that was opened. The caller has the turn.
-func (h *Host) start(c *client.Client, close func()) {
+// start runs a client that was opened, perhaps after the store of another one
+// failed. The caller has the turn.
+func (h *Host) start(c *client.Client, close func(), after error) {
 	ctx, stop := context.WithCancel(context.Background())
-	r := &running{client: c, stop: stop, close: close}
+	r := &running{client: c, stop: stop, close: close, after: after}
 	events, _ := c.Subscribe() // ends with the client
 	r.ended.Go(func() {
 		for e := range events {
@@ -270,12 +291,7 @@ func (h *Host) start(c *client.Client, close func()) {
 	h.now, h.unfinished = r, false
 	h.mu.Unlock()
 	h.tellState()
-	r.ended.Go(func() {
-		if err := c.Run(ctx); errors.Is(err, client.ErrRemoved) {
-			me := c.Me()
-			h.events.send(client.Event{Me: &me, Problem: err.Error()})
-		}
-	})
+	r.ended.Go(func() { h.run(ctx, r) })
 }
 
 // shut ends the client, if there is one. The caller has the turn.

@@ -15,6 +15,8 @@ import (
 	"errors"
 	"fmt"
 	"syscall/js"
+
+	"sconce/client"
 )
 
 // Host is what the worker's script laid out: the object "sconceHost" of
@@ -37,6 +39,9 @@ func (h *Host) Origin() string { return h.v.Get("origin").String() }
 // the browser has no private file system, as in some private windows.
 func (h *Host) Persistent() bool { return h.v.Get("persistent").Bool() }
 
+// Full reports whether the browser gives this site no more space.
+func (h *Host) Full() bool { return h.v.Call("full").Bool() }
+
 // Build is the hash of what the page loaded.
 func (h *Host) Build() string { return h.v.Get("build").String() }
 
@@ -57,6 +62,11 @@ const (
 )
 
 func (e *Error) Error() string { return e.Message }
+
+// Is lets a client tell what it knows how to go on from.
+func (e *Error) Is(target error) bool {
+	return target == client.ErrFull && e.Code == Quota || target == client.ErrBusy && e.Code == Busy
+}
 
 // try makes a call into JavaScript. What is thrown there becomes an *[Error].
 func try(call func() js.Value) (v js.Value, err error) {

@@ -35,7 +35,7 @@ func (p *Platform) Hint() (hint client.VaultHint, err error) {
 	}
 	s, err := p.Host.OpenStore(context.Background(), deviceName)
 	if err != nil {
-		return hint, held(err)
+		return hint, err
 	}
 	hint, err = client.ReadVaultHint(s)
 	return hint, errors.Join(err, s.Close())
@@ -64,11 +64,11 @@ func (p *Platform) with(open func(*Store, *Keyring) (*client.Vault, error)) (*cl
 	ctx := context.Background()
 	s, err := p.Host.OpenStore(ctx, deviceName)
 	if err != nil {
-		return nil, held(err)
+		return nil, err
 	}
 	k, err := p.Host.OpenKeyring(ctx, deviceName)
 	if err != nil {
-		return nil, errors.Join(held(err), s.Close())
+		return nil, errors.Join(err, s.Close())
 	}
 	v, err := open(s, k)
 	if err != nil {
@@ -84,13 +84,8 @@ func (p *Platform) options() client.VaultOptions {
 	}}
 }
 
-// held tells a store that somebody else holds from one that is broken.
-func held(err error) error {
-	if e, ok := errors.AsType[*Error](err); ok && e.Code == Busy {
-		return fmt.Errorf("%w: %w", client.ErrBusy, err)
-	}
-	return err
-}
+// Full implements bridge.Limited.
+func (p *Platform) Full() bool { return p.Host.Full() }
 
 // Wipe implements bridge.Platform.
 func (p *Platform) Wipe() error { return p.Host.Wipe(context.Background(), deviceName) }

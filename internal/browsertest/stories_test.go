@@ -42,9 +42,51 @@ func TestStories(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the programs: %v\n%s", err, out)
 	}
+	buildModified(t, root, filepath.Join(programs, "modified"))
 	told := tell(t, filepath.Join(root, "web"), node, "test/stories/main.mjs", programs, chromium, t.TempDir())
-	if told < 29 {
+	if told < 35 {
 		t.Errorf("only %d stories were told", told)
+	}
+}
+
+// buildModified builds a sconce that says more than others take, as somebody may
+// who has the source and means ill.
+func buildModified(t *testing.T, root, program string) {
+	t.Helper()
+	dir := t.TempDir()
+	replaced := map[string]string{}
+	for path, edits := range map[string][]string{
+		"content/errors.go":       {"MaxMessage = 256 << 10", "MaxMessage = 3 << 20", "MaxText    = 64 << 10", "MaxText = 2 << 20"},
+		"client/bridge/bridge.go": {"MaxParams = 1 << 20", "MaxParams = 4 << 20"},
+	} {
+		source, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(path)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := strings.NewReplacer(edits...).Replace(string(source))
+		for i := 1; i < len(edits); i += 2 {
+			if !strings.Contains(changed, edits[i]) {
+				t.Fatalf("%s has no %q to change", path, edits[i-1])
+			}
+		}
+		to := filepath.Join(dir, filepath.Base(path))
+		if err := os.WriteFile(to, []byte(changed), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		replaced[filepath.Join(root, filepath.FromSlash(path))] = to
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replaced})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, "./cmd/sconce")
+	build.Dir = root
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building a modified program: %v\n%s", err, out)
 	}
 }
 

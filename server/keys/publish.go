@@ -189,5 +189,5 @@ func (s *Service) status(ctx context.Context, device identity.Device) (*api.KeyP
 	if err != nil {
 		return nil, fmt.Errorf("looking for a key package of last resort: %w", err)
 	}
-	return &api.KeyPackageStatus{Left: int(left), LastResortUsed: fresh == 0}, nil
+	return &api.KeyPackageStatus{Left: int(left), LastResortUsed: fresh == 0, Time: now}, nil
 }

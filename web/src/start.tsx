@@ -63,7 +63,7 @@ function notify(session: Session, m: MessageView, room: RoomView | undefined): v
 function explain(error: unknown): string {
   if (!(error instanceof CoreError)) return text("error.internal");
   const known: Partial<Record<CoreError["code"], TextId>> = {
-    offline: "error.offline", wrong_passphrase: "error.wrong_passphrase", busy: "error.busy", exists: "error.exists", unfinished: "unfinished.title",
+    offline: "error.offline", wrong_passphrase: "error.wrong_passphrase", busy: "error.busy", full: "error.full", exists: "error.exists", unfinished: "unfinished.title",
     removed: "removed.title", forbidden: "error.forbidden", not_found: "error.not_found", conflict: "error.conflict", too_large: "error.too_large",
     rate_limited: "error.rate_limited", unavailable: "error.unavailable", internal: "error.internal", unauthenticated: "error.unauthenticated",
   };

@@ -4,6 +4,7 @@
 //   node test/tabs.mjs CHROMIUM PROFILE URL INVITE
 
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { chromium } from "playwright-core";
 
@@ -98,6 +99,34 @@ try {
   // On a machine that has more to do than it can, everything takes its share longer.
   const busy = Math.max(1, loadavg()[0] / cpus().length);
   say("handover", { times, busy });
+  // Where the time goes, with nothing else to do: by the page's own marks, and
+  // how much of a processor the browser used, which no other load changes.
+  for (let round = 0; round < 4; round++) {
+    await other.waitForTimeout(2500);
+    const gone = other.evaluate(async () => {
+      performance.clearMarks();
+      const era = new Promise((resolve) => (globalThis.onera = resolve));
+      const all = new BroadcastChannel("sconce-all");
+      all.onmessage = ({ data }) => data.kind === "leading" && globalThis.onera();
+      await era;
+      all.close();
+      await door.call("me", {});
+      const answered = performance.now();
+      const at = (name) => performance.getEntriesByName(name).at(-1).startTime;
+      return { lead: at("sconce-lead"), ready: at("sconce-ready"), leading: at("sconce-leading"), opened: at("sconce-opened"), answered, origin: performance.timeOrigin };
+    });
+    const [before, core] = [processorTimes(), coreTimes()];
+    const closed = Date.now();
+    await leader.close();
+    const t = await gone;
+    const ms = (from, to) => Math.round(to - from);
+    say("parts of a hand-over, ms", {
+      "the tab closes, its lock is free": ms(closed, t.origin + t.lead), "files and program": ms(t.lead, t.ready), "store and client": ms(t.ready, t.leading),
+      "tabs and first answer": ms(t.leading, t.answered), all: ms(closed, t.origin + t.answered), "processor time": since(before, processorTimes()), "of it the core's thread": since(core, coreTimes()),
+    });
+    leader = other;
+    other = await tab();
+  }
   assert.ok(Math.min(...times) <= 300 * busy, `a hand-over takes ${Math.min(...times)} ms`);
   await call(leader, "sync");
   const all = await page500(leader, room);
@@ -128,6 +157,27 @@ try {
   assert.equal(await refused(other, "unlock", { passphrase: "wrong" }), "wrong_passphrase");
   await call(other, "unlock", { passphrase: "correct horse" });
   assert.equal((await texts(leader, room)).length, after.length);
+
+  // Whoever locks and closes at once has locked, also where the tab that closes
+  // led; and nobody is asked for the passphrase who has not locked.
+  let [first, second] = [leader, other];
+  const tries = 50;
+  for (let i = 0; i < tries; i++) {
+    const { token } = await call(second, "handover");
+    const [by, closes] = [i % 3 === 2 ? second : first, first]; // whoever asks, the one that leads goes
+    const asked = by.evaluate((own) => {
+      void door.call("lock", {}).catch(() => {});
+      if (own) window.close();
+    }, by === closes && i % 2 === 0).catch(() => {});
+    if (by !== closes) await asked;
+    await closes.close().catch(() => {});
+    await second.waitForFunction(async () => ["locked", "open"].includes((await door.call("state", {})).state));
+    assert.equal((await call(second, "state")).state, "locked", `try ${i}: it is open, though somebody locked it`);
+    await call(second, "unlock", { token });
+    [first, second] = [second, await tab()];
+    await second.waitForFunction(async () => (await door.call("state", {})).state === "open");
+  }
+  say("locked and closed at once, times", tries);
 
   // All tabs gone: the token is too.
   for (const page of context.pages()) {
@@ -172,6 +222,47 @@ try {
   say("done", sent);
 } finally {
   await context.close();
+}
+
+/** How much more these have used than before, as far as they live. */
+function since(before, now) {
+  return [...now].reduce((sum, [id, time]) => sum + time - (before.get(id) ?? 0), 0);
+}
+
+/** Milliseconds of a processor that a process or thread has used, by the text of its stat file. */
+const used = (fields) => 10 * (Number(fields[11]) + Number(fields[12])); // of a hundredth of a second each
+const stat = (path) => readFileSync(path, "utf8").replace(/^.*\) /s, "").split(" ");
+
+/** What each thread of the browser's that runs a worker has used until now. */
+function coreTimes() {
+  const times = new Map();
+  for (const pid of processorTimes().keys()) {
+    try {
+      for (const task of readdirSync(`/proc/${pid}/task`)) {
+        if (readFileSync(`/proc/${pid}/task/${task}/comm`, "utf8").startsWith("DedicatedWorker")) times.set(task, used(stat(`/proc/${pid}/task/${task}/stat`)));
+      }
+    } catch {
+      continue; // it has ended
+    }
+  }
+  return times;
+}
+
+/** Milliseconds of a processor that each of the browser's processes has used until now. */
+function processorTimes() {
+  const parents = new Map();
+  const times = new Map();
+  for (const pid of readdirSync("/proc").filter((n) => /^\d+$/.test(n))) {
+    try {
+      const fields = stat(`/proc/${pid}/stat`);
+      parents.set(pid, fields[1]);
+      times.set(pid, used(fields));
+    } catch {
+      continue; // it has ended
+    }
+  }
+  const ours = (pid) => pid === String(process.pid) || (parents.has(pid) && ours(parents.get(pid)));
+  return new Map([...times].filter(([pid]) => pid !== String(process.pid) && ours(pid)));
 }
 
 /** All texts of a room, page by page. */

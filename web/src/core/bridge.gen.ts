@@ -15,6 +15,7 @@ export type ErrorCode =
   | "unfinished" // joining, linking or recovering was begun here: do the same again
   | "exists" // there is a device here already
   | "busy" // another program uses what is stored here
+  | "full" // there is no more space here: nothing was done, and all goes on by itself when there is
   | "failed" // anything else; the message says what
   | "invalid" // the request breaks a rule; sending it again will not help
   | "unauthenticated" // no valid login
@@ -286,6 +287,9 @@ export interface ConnectionView {
   readonly queued: number;
   /** entries that the server has and this device has not taken in */
   readonly behind: number;
+  /** Ahead is by how many seconds this device's clock is ahead of the server's, below 0 when it is
+   * behind, if by more than five minutes. All works on, but one of the two is wrong. */
+  readonly ahead?: number;
 }
 
 /** RenameParams is what Rename takes. */
@@ -681,7 +685,7 @@ export interface PasskeySecret {
 }
 
 /** Reach says whether a device has its server. */
-export type Reach = "online" | "connecting" | "offline";
+export type Reach = "online" | "connecting" | "offline" | "full";
 
 /** Trust is what this person knows of another's identity. */
 export type Trust = "unverified" | "verified" | "changed";

@@ -39,7 +39,7 @@ interface Asked {
 // carried it out: the person looks and decides.
 const repeatable: ReadonlySet<string> = new Set([
   "subscribe", "state", "invite", "unlock", "lock", "handover", "cancel",
-  "me", "rename", "people", "safety", "checkSafety", "markVerified", "devices", "roomDevices",
+  "me", "connection", "rename", "people", "safety", "checkSafety", "markVerified", "devices", "roomDevices",
   "rooms", "room", "setRoom", "preferences", "dismiss",
   "messages", "message", "history", "search", "send", "draft", "view", "typing",
   "settings", "setSettings", "sync",
@@ -123,6 +123,7 @@ export class LineDoor implements Door {
 
   #fail(error: CoreError): void {
     this.#up = false;
+    this.#wasUp = true; // whoever hears that there is no core wants to hear that there is one
     this.#down = error;
     for (const asked of this.#asked.values()) asked.fail(error);
     this.#asked.clear();

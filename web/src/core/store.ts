@@ -111,12 +111,14 @@ export class Session {
 
   async #load(): Promise<void> {
     await this.#try(async () => {
-      const [me, rooms, settings] = await Promise.all([
+      const [me, rooms, settings, connection] = await Promise.all([
         this.door.call("me", {}),
         this.door.call("rooms", {}),
         this.door.call("settings", {}),
+        this.door.call("connection", {}),
       ]);
       this.dispatch({ type: "opened", me, rooms, settings });
+      this.dispatch({ type: "event", event: { connection }, now: this.clock() });
       if (this.#state.selected) await this.newest(this.#state.selected);
       await Promise.all([this.people(), this.#lookAtDevices()]);
     });
@@ -128,6 +130,8 @@ export class Session {
     this.dispatch({ type: "event", event, now: this.clock() });
     if (this.#state.host?.state === "open" && was.host?.state !== "open") void this.#load();
     if (event.me && was.me) void this.#lookAtDevices();
+    // Without a server the core lists those whom it has met, which may be nobody.
+    if (event.connection?.state === "online" && was.connection.state === "offline") void this.people();
     if (event.state && event.state.state !== "open") {
       this.#viewed.clear();
       this.#devices = undefined;
@@ -293,7 +297,10 @@ export class Session {
   }
 
   draft(room: string, text: string, replyTo?: string): void {
-    void this.wish("draft", { room, text, replyTo });
+    void this.#try(() => this.door.call("draft", { room, text, replyTo }).catch((error: unknown) => {
+      // What is typed stays in the editor, and that there is no space is shown already.
+      if (!(error instanceof CoreError && error.code === "full")) throw error;
+    }));
   }
 
   typing(room: string): void {

@@ -34,6 +34,14 @@ function daysAgo(time: number, now: number): number {
   return Math.round((midnight(now) - midnight(time)) / dayLength);
 }
 
+/** How far the clock of this device is ahead of the server's, in seconds, or behind it when below 0. */
+export function wrongClock(ahead: number): string {
+  const by = Math.abs(ahead);
+  const unit = by >= 86_400 ? "day" : by >= 3_600 ? "hour" : "minute";
+  const n = Math.floor(by / { day: 86_400, hour: 3_600, minute: 60 }[unit]);
+  return ahead > 0 ? text("clock.ahead", { unit, n }) : text("clock.behind", { unit, n });
+}
+
 /** A day as people speak of it: today, yesterday, Monday, or its date. */
 export function day(time: number, now = Date.now()): string {
   const ago = daysAgo(time, now);

@@ -17,8 +17,12 @@ export type ToTab =
 export type ToAll =
   /** A core is there: open a line. */
   | { kind: "leading"; era: string }
-  /** What opens the store again without asking the person; null when it was locked. */
-  | { kind: "token"; token: string | null }
+  /** What opens this core's store again without asking the person; null when it was locked. */
+  | { kind: "token"; era: string; token: string | null }
+  /** Somebody wishes to lock, and knows this core: what opened its store opens it for no other one. */
+  | { kind: "locking"; era: string }
+  /** All that was said before this came has been heard. Its sender alone minds. */
+  | { kind: "heard"; mark: string }
   /** There is no core, and will be none before something changes. */
   | { kind: "failed"; code: string; message: string };
 
@@ -28,4 +32,6 @@ export const tabChannel = (tab: string) => `sconce-tab-${tab}`;
 
 /** The lock of the tab that leads, and of each tab for as long as it lives. */
 export const leaderLock = "sconce-core";
+/** The lock of the one tab that leads next, and has a core prepared for it. */
+export const nextLock = "sconce-next";
 export const tabLock = (tab: string) => `sconce-tab-${tab}`;

@@ -16,17 +16,21 @@ const own = "leader";
 // How long a core that was locked has to answer the call that locked it.
 const lastWords = 50;
 
+// When a core that could not be had is tried again, in milliseconds.
+const soon = 1500;
+const late = 30_000;
+
 /** A worker that loads what a core needs, and takes the store when it is told to lead. */
 export function prepareCore(): Worker {
   return new Worker(ourScript(coreURL), { type: "module", name: "sconce-core" });
 }
 
-/** Leads until stop. token opens the store, where the leader before had it open. */
+/** Leads until stop. inherit gives what opens the store, where the leader before had it open. */
 export class Leader {
   readonly #all = new BroadcastChannel(allChannel);
   readonly #inbox = new BroadcastChannel(leaderChannel);
   readonly #tabs = new Map<string, BroadcastChannel>();
-  readonly #idle = new IdleLock(() => void this.#door?.call("lock", {}).catch(() => {}));
+  readonly #idle = new IdleLock(() => this.#lock());
   #worker: Worker | undefined;
   #door: LineDoor | undefined;
   #ears: Ears | undefined;
@@ -34,10 +38,15 @@ export class Leader {
   #ready = false;
   #open = false;
   #failed: ToAll | undefined;
-  #token: string | null;
+  #failures = 0;
+  #began = 0;
+  #token: string | null = null;
+  #locking = false;
+  #inherit: () => Promise<string | null>;
 
-  constructor(token: string | null, prepared: Worker) {
-    this.#token = token;
+  constructor(inherit: () => Promise<string | null>, prepared: Worker) {
+    performance.mark("sconce-lead"); // marks tell where the time of a hand-over goes
+    this.#inherit = inherit;
     this.#inbox.onmessage = ({ data }: MessageEvent<ToLeader>) => this.#hear(data);
     this.#start(prepared);
   }
@@ -51,9 +60,9 @@ export class Leader {
   }
 
   #start(worker: Worker): void {
-    this.#ready = this.#open = false;
-    this.#failed = undefined;
+    this.#ready = this.#open = this.#locking = false;
     this.#era = crypto.randomUUID();
+    this.#began = performance.now();
     this.#worker = worker;
     worker.onmessage = ({ data }: MessageEvent<FromCore>) => this.#worker === worker && this.#told(data);
     worker.onerror = (event) => this.#worker === worker && this.#fail("failed", event.message || "the core can't be started");
@@ -63,6 +72,8 @@ export class Leader {
   #told(message: FromCore): void {
     switch (message.kind) {
       case "ready":
+        performance.mark("sconce-ready");
+        this.#failed = undefined;
         void this.#begin();
         break;
       case "failed":
@@ -88,13 +99,15 @@ export class Leader {
     this.#door = door;
     this.#ears?.renewed();
     this.#watch(door);
+    const token = await this.#inherit();
     try {
-      if (this.#token !== null) await door.call("unlock", { token: this.#token });
+      if (token !== null && !this.#locking) await door.call("unlock", { token });
     } catch {
-      this.#setToken(null); // the person unlocks
+      // The person unlocks.
     }
     if (door !== this.#door) return;
     this.#ready = true;
+    performance.mark("sconce-leading");
     this.#all.postMessage({ kind: "leading", era: this.#era } satisfies ToAll);
   }
 
@@ -118,11 +131,24 @@ export class Leader {
   async #opening(door: LineDoor): Promise<void> {
     try {
       const { token } = await door.call("handover", {});
-      if (door === this.#door && this.#open) this.#setToken(token);
+      if (door === this.#door && this.#open && !this.#locking) this.#setToken(token);
       this.#idle.after((await door.call("settings", {})).idleLock); // later ones come as events
     } catch {
       return; // it was locked meanwhile
     }
+  }
+
+  /** Locks, because somebody wishes so who may be gone already. Its token is given to nobody any more. */
+  locking(): void {
+    if (this.#locking) return;
+    this.#locking = true;
+    this.#token = null;
+    this.#door?.call("lock", {}).catch(() => {});
+  }
+
+  #lock(): void {
+    this.#all.postMessage({ kind: "locking", era: this.#era } satisfies ToAll);
+    this.locking();
   }
 
   /** With the worker go all keys: its memory is the browser's again. */
@@ -135,19 +161,27 @@ export class Leader {
       if (this.#worker !== worker) return;
       worker?.terminate();
       this.#door = this.#ears = undefined;
+      this.#inherit = () => Promise.resolve(null);
       this.#start(prepareCore());
     }, lastWords);
   }
 
   #setToken(token: string | null): void {
     this.#token = token;
-    this.#all.postMessage({ kind: "token", token } satisfies ToAll);
+    this.#all.postMessage({ kind: "token", era: this.#era, token } satisfies ToAll);
   }
 
+  /** Tells why there is no core, and tries again: whatever was in the way may go. */
   #fail(code: string, message: string): void {
     this.#worker?.terminate();
+    this.#door = this.#ears = undefined;
     this.#failed = { kind: "failed", code, message };
     this.#all.postMessage(this.#failed);
+    if (performance.now() - this.#began > 2 * late) this.#failures = 0;
+    // Others let go, and space is made, sooner than what is broken mends itself.
+    const wait = code === "busy" || code === "quota" ? soon : Math.min(soon * 2 ** this.#failures++, late);
+    const worker = this.#worker;
+    setTimeout(() => this.#worker === worker && worker !== undefined && this.#start(prepareCore()), wait);
   }
 
   #hear(message: ToLeader): void {
@@ -191,5 +225,6 @@ export class Leader {
 
 /** Codes of the worker's that are no words of the door. */
 export function coreError(code: string, message: string): CoreError {
-  return new CoreError((code === "busy" ? "busy" : "failed") satisfies ErrorCode, message);
+  const known: Record<string, ErrorCode> = { busy: "busy", quota: "full" };
+  return new CoreError(known[code] ?? "failed", message);
 }

@@ -4,9 +4,9 @@
 import { HostError } from "./error";
 import { build, compile, start } from "./go";
 
-/** What the core is told. */
+/** What the core is told. Before it leads it does all that the store is not needed for. */
 export type ToCore =
-  /** The store is this worker's now. Until then it loads what it will need. */
+  /** The store is this worker's now. */
   | { kind: "lead" }
   | { kind: "open"; tab: string }
   | { kind: "line"; tab: string; line: string }
@@ -72,14 +72,13 @@ async function boot(): Promise<void> {
   addEventListener("message", keep);
   // The program is the longest way: it is under way before the rest is read.
   const program = compile();
-  // The core runs while it waits for its turn, and asks its host nothing before it has a line.
-  const sconceHost = {};
-  Object.assign(globalThis, { sconceHost });
-  const [host] = await Promise.all([
-    import("./host").then(({ makeHost }) => makeHost(program, build, mayLead)),
-    program.then((module) => start(module, [], () => failed(new Error("the core stopped")))),
-  ]);
-  Object.assign(sconceHost, host);
+  const { makeHost } = await import("./host");
+  const host = makeHost(program, build);
+  const taken = mayLead.then(() => host.take());
+  taken.catch(() => {}); // it is told below
+  Object.assign(globalThis, { sconceHost: host });
+  await start(await program, [], () => failed(new Error("the core stopped")));
+  await taken;
   listen((globalThis as unknown as { sconceCore: Core }).sconceCore);
   removeEventListener("message", keep);
   tell({ kind: "ready", persistent: host.persistent });

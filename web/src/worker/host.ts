@@ -3,6 +3,7 @@
 
 import { ourScript } from "../core/trusted";
 import deriveURL from "./derive.ts?worker&url";
+import type { Sqlite3Static } from "@sqlite.org/sqlite-wasm";
 import { HostError, fileError, quota } from "./error";
 import { keyringOn, memoryFile, openKeyring, type KeyringHandle } from "./keyring";
 import { openFile, privateFolder, type SyncFile } from "./opfs";
@@ -17,6 +18,8 @@ export interface Host {
   openKeyring(name: string): Promise<KeyringHandle>;
   /** Whether a store of that name was ever made. */
   hasStore(name: string): boolean;
+  /** Whether the browser gives no more space. */
+  full(): boolean;
   /** Removes a store and its keyring, which must be closed. */
   wipe(name: string): Promise<void>;
   /** Argon2id, in a worker that is ended for it. */
@@ -34,34 +37,56 @@ export interface Derivation {
 }
 export type Derived = { key: Uint8Array } | { failed: string };
 
-/**
- * Makes the host of this worker, while the program is still on its way. The
- * store's files are taken when it may lead, and no earlier.
- */
-export async function makeHost(module: Promise<WebAssembly.Module>, build: string, mayLead: Promise<void>): Promise<Host> {
+/** The host of a worker that may come to lead. */
+export interface WaitingHost extends Host {
+  /** Takes the store's files. Until it has them, nothing may ask for them. */
+  take(): Promise<void>;
+}
+
+/** Makes the host of this worker, while the program is still on its way. */
+export function makeHost(module: Promise<WebAssembly.Module>, build: string): WaitingHost {
   const library = loadLibrary();
-  await mayLead;
-  const folder = await privateFolder();
-  const files = folder === undefined ? inNoFiles(inMemory(await library)) : await inFolder(folder, await onFiles(await library));
+  const folder = privateFolder();
+  for (const early of [library, folder]) early.catch(() => {}); // whoever takes the files is told
+  let persistent = false;
+  let taken: Files | undefined;
+  const files = () => {
+    if (taken === undefined) throw new HostError("failed", "the store's files are not taken yet");
+    return taken;
+  };
   return {
     origin: location.origin,
-    persistent: folder !== undefined,
+    get persistent() {
+      return persistent;
+    },
     build,
-    ...files,
+    async take() {
+      const place = await folder;
+      taken = place === undefined ? inNoFiles(inMemory(await library)) : await inFolder(place, library);
+      persistent = place !== undefined;
+    },
+    openStore: (name) => files().openStore(name),
+    openKeyring: (name) => files().openKeyring(name),
+    hasStore: (name) => files().hasStore(name),
+    full: () => files().full(),
+    wipe: (name) => files().wipe(name),
     derive: async (passphrase, salt, passes, memoryKiB, lanes) =>
       derive({ module: await module, passphrase, salt, passes, memoryKiB, lanes }),
   };
 }
 
-type Files = Pick<Host, "openStore" | "openKeyring" | "hasStore" | "wipe">;
+type Files = Pick<Host, "openStore" | "openKeyring" | "hasStore" | "full" | "wipe">;
 
-async function inFolder(folder: FileSystemDirectoryHandle, sqlite: SQLite): Promise<Files> {
+async function inFolder(folder: FileSystemDirectoryHandle, library: Promise<Sqlite3Static>): Promise<Files> {
+  // Whoever had the files before lets go of all at once, and one is cheap to ask for.
   const probe = await openFile(folder, "probe");
+  const sqlite = await onFiles(await library);
   const keyring = (name: string) => `${name}.keyring`;
   return {
     openStore: (name) => openStore(sqlite, name, () => isFull(probe)),
     openKeyring: (name) => openKeyring(folder, keyring(name)),
     hasStore: (name) => sqlite.has(name),
+    full: () => isFull(probe),
     async wipe(name) {
       await erase(folder, keyring(name)); // first: what remains if this ends here, nobody can read
       sqlite.remove(name);
@@ -74,6 +99,7 @@ function inNoFiles(sqlite: SQLite): Files {
     openStore: (name) => openStore(sqlite, name, () => false),
     openKeyring: async () => keyringOn(memoryFile()),
     hasStore: () => false,
+    full: () => false,
     async wipe() {},
   };
 }

@@ -50,7 +50,9 @@ addEventListener("message", async ({ data }: MessageEvent<Run>) => {
     // As in the private windows of some browsers.
     if (data.noFiles) Object.defineProperty(navigator.storage, "getDirectory", { value: () => Promise.reject(new DOMException("no", "SecurityError")) });
     const module = WebAssembly.compileStreaming(fetch(data.program));
-    Object.assign(globalThis, { sconceHost: await makeHost(compile(), "test", Promise.resolve()), sconceReady: () => {} });
+    const host = makeHost(compile(), "test");
+    await host.take();
+    Object.assign(globalThis, { sconceHost: host, sconceReady: () => {} });
     const { Go } = globalThis as unknown as { Go: new () => GoRuntime };
     const go = new Go();
     go.argv = ["test", ...data.args];

@@ -1,18 +1,20 @@
 // The stories of the page with its real core: run by the tests of internal/e2e,
 // which read what this prints.
 //
-//   node test/stories/main.mjs BIN CHROMIUM WORK [part of a story's name]
+//   node test/stories/main.mjs BIN CHROMIUM WORK [PATTERN of stories' names]
 //
 // BIN holds sconced, which carries the page, and sconce; WORK is an empty folder.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { app } from "./app.mjs";
+import { faults } from "./faults.mjs";
 import { hostile } from "./hostile.mjs";
 import { lasting } from "./lasting.mjs";
 import { messages } from "./messages.mjs";
 import { Stage } from "./stage.mjs";
 
-const [bin, executable, work, only = ""] = process.argv.slice(2);
+const [bin, executable, work, pattern = ""] = process.argv.slice(2);
+const only = new RegExp(pattern);
 const stage = new Stage(bin, executable, work);
 const tell = (line) => console.log(JSON.stringify(line));
 // What the later ones stand on: who is there, and that they have met.
@@ -43,8 +45,8 @@ async function play(w, name, story) {
 try {
   await stage.open();
   const w = { stage };
-  for (const [name, story] of Object.entries({ ...messages, ...lasting, ...hostile, ...app })) {
-    if (!name.includes(only) && !founding.includes(name)) continue;
+  for (const [name, story] of Object.entries({ ...messages, ...lasting, ...hostile, ...app, ...faults })) {
+    if (!only.test(name) && !founding.includes(name)) continue;
     if (!(await play(w, name, story)) && founding.includes(name)) break;
   }
 } finally {

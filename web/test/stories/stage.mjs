@@ -101,9 +101,9 @@ export class Stage {
     await this.sconce(who, "join", await this.invite(name), "--name", name, "--device", who);
   }
 
-  /** Speaks with sconce rpc in somebody's store. */
-  rpc(who) {
-    const child = spawn(join(this.bin, "sconce"), ["--store", join(this.work, who), "--passphrase-file", this.secret, "rpc"], { stdio: ["pipe", "pipe", "inherit"] });
+  /** Speaks with sconce rpc, or that of another program, in somebody's store. */
+  rpc(who, program = "sconce") {
+    const child = spawn(join(this.bin, program), ["--store", join(this.work, who), "--passphrase-file", this.secret, "rpc"], { stdio: ["pipe", "pipe", "inherit"] });
     (this.programs ??= []).push(child);
     const waiting = new Map();
     let last = 0;

@@ -93,9 +93,9 @@ export default function Composer({ room, writing, change }: ComposerProps) {
     setOwn(asRoom);
     const sent = await session.send(room.room, text, { replyTo: writing.reply?.id, ...(own.burn ? { burn: own.burn } : {}), ...(own.expire ? { expire: own.expire } : {}) });
     // What could not even be queued goes back to where it was written.
-    if (!sent && editor.empty()) {
-      editor.write(text);
-      setOwn(own);
+    if (!sent) {
+      if (editor.empty()) setOwn(own);
+      editor.write(editor.empty() ? text : `${text}\n${editor.read()}`);
     }
   });
 

@@ -4,7 +4,7 @@ import { memo, useMemo, useState, type KeyboardEvent, type ReactNode } from "rea
 import type { RoomView } from "../../core/bridge";
 import { other, roomList } from "../../core/rows";
 import { useText } from "../../i18n";
-import { brief, duration, names } from "../../i18n/format";
+import { brief, duration, names, wrongClock } from "../../i18n/format";
 import { useApp, useDesk, useNarrow, useNow, useSession } from "../context";
 import { Avatar, Brand, Button, IconButton } from "../kit";
 import { keyNames } from "../keys";
@@ -156,14 +156,16 @@ function Person() {
 /** Says when the server can't be reached, and what waits for it; nothing while all is well. */
 function Connection() {
   const t = useText();
-  const { state, queued, behind } = useApp((s) => s.connection);
-  const text = state === "offline" ? t("connection.offline", { n: queued })
+  const { state, queued, behind, ahead = 0 } = useApp((s) => s.connection);
+  const text = state === "full" ? t("connection.full")
+    : state === "offline" ? t("connection.offline", { n: queued })
     : state === "connecting" ? t("connection.connecting")
     : behind > 0 ? t("connection.behind", { n: behind })
     : "";
   return (
     <div className="connection" data-state={state} role="status">
       {text && <div className="connection-bar"><span className="connection-dot" aria-hidden="true" />{text}</div>}
+      {ahead !== 0 && <div className="connection-bar"><span className="connection-dot" aria-hidden="true" />{wrongClock(ahead)}</div>}
     </div>
   );
 }

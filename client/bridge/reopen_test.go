@@ -1,0 +1,151 @@
+package bridge_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sconce/client"
+	"sconce/client/bridge"
+	"sconce/client/clienttest"
+)
+
+// narrow is a Platform whose disk may be full.
+type narrow struct {
+	memory
+	full atomic.Bool
+}
+
+// fullStore refuses what is to be kept while its platform is full.
+type fullStore struct {
+	client.Store
+	full *atomic.Bool
+}
+
+func (s fullStore) Apply(ops []client.Op) error {
+	if s.full.Load() {
+		return client.ErrFull
+	}
+	return s.Store.Apply(ops)
+}
+
+func (p *narrow) Full() bool { return p.full.Load() }
+
+func (p *narrow) Create(keys []client.VaultKey) (*client.Vault, error) {
+	return client.CreateVaultWith(fullStore{p.disk.Store(), &p.full}, p.disk.Keyring(), keys, client.VaultOptions{Cost: cheapCost})
+}
+
+func (p *narrow) Open(key client.VaultKey) (*client.Vault, error) {
+	return client.OpenVaultWith(fullStore{p.disk.Store(), &p.full}, p.disk.Keyring(), key, client.VaultOptions{})
+}
+
+var _ bridge.Limited = (*narrow)(nil)
+
+// What can't be kept is refused, and what was kept can be read. When there is
+// space again all goes on by itself, without the passphrase, each thing once.
+func TestFullStoreIsToldOfAndGoesOnByItself(t *testing.T) {
+	s := aServer(t)
+	p := &narrow{memory: memory{disk: clienttest.NewDisk()}}
+	h := newHost(t, p)
+	askHost(t, bridge.Join, h, bridge.JoinParams{Invite: inviteTo(t, s, "Alice"), Name: "Alice", DeviceName: "laptop", Passphrase: "correct horse"})
+	room := ask(t, bridge.NewRoom, h, bridge.NewRoomParams{Name: "Notes"}).Room
+	send := func(text string) error {
+		_, err := bridge.Send.Call(t.Context(), h, bridge.SendParams{Room: room, Draft: client.Draft{Text: text}})
+		return err
+	}
+	if err := send("before"); err != nil {
+		t.Fatal(err)
+	}
+	reached := func(want client.Reach) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		for {
+			v, err := bridge.Connection.Call(ctx, h, bridge.None{})
+			if err == nil && v.State == want {
+				return
+			}
+			select {
+			case <-time.After(10 * time.Millisecond):
+			case <-ctx.Done():
+				t.Fatalf("the connection never was %q; at last %q, %v", want, v.State, err)
+			}
+		}
+	}
+	reached(client.ReachOnline)
+	events, _, err := h.Subscribe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.full.Store(true)
+	for range 3 { // also after it was opened anew
+		if got := refusedWith(t, bridge.Send, h, bridge.SendParams{Room: room, Draft: client.Draft{Text: "refused"}}); got != bridge.Full {
+			t.Errorf("a message that can't be kept is refused with %q, want %q", got, bridge.Full)
+		}
+		reached(client.ReachFull)
+	}
+	for range events { // ends: whoever listens is to read anew
+	}
+	if got := stateOf(t, h); got != client.PhaseOpen {
+		t.Errorf("the door is %q", got)
+	}
+	if got := texts(t, h, room); len(got) != 1 || got[0] != "before" {
+		t.Errorf("it shows %q", got)
+	}
+	p.full.Store(false)
+	reached(client.ReachOnline)
+	if err := send("after"); err != nil {
+		t.Fatal(err)
+	}
+	ask(t, bridge.Sync, h, bridge.None{})
+	if got := texts(t, h, room); len(got) != 2 || got[1] != "after" {
+		t.Errorf("it shows %q", got)
+	}
+	askHost(t, bridge.Lock, h, bridge.None{})
+	if got := stateOf(t, h); got != client.PhaseLocked {
+		t.Errorf("the door is %q", got)
+	}
+}
+
+// Locking wins over a store that is opened anew.
+func TestLockEndsWaitingForSpace(t *testing.T) {
+	s := aServer(t)
+	p := &narrow{memory: memory{disk: clienttest.NewDisk()}}
+	h := newHost(t, p)
+	askHost(t, bridge.Join, h, bridge.JoinParams{Invite: inviteTo(t, s, "Alice"), Name: "Alice", DeviceName: "laptop", Passphrase: "correct horse"})
+	room := ask(t, bridge.NewRoom, h, bridge.NewRoomParams{Name: "Notes"}).Room
+	p.full.Store(true)
+	if got := refusedWith(t, bridge.Send, h, bridge.SendParams{Room: room, Draft: client.Draft{Text: "refused"}}); got != bridge.Full {
+		t.Errorf("it is refused with %q", got)
+	}
+	askHost(t, bridge.Lock, h, bridge.None{})
+	time.Sleep(1200 * time.Millisecond) // longer than it waits before it looks again
+	if got := refusedWith(t, bridge.Rooms, h, bridge.None{}); got != bridge.Locked {
+		t.Errorf("what is locked answers with %q", got)
+	}
+	if got := stateOf(t, h); got != client.PhaseLocked {
+		t.Errorf("the door is %q", got)
+	}
+}
+
+func refusedWith[P, R any](t *testing.T, m bridge.Method[P, R], d bridge.Door, p P) bridge.Code {
+	t.Helper()
+	_, err := m.Call(t.Context(), d, p)
+	refused, ok := errors.AsType[*bridge.Error](err)
+	if !ok {
+		t.Fatalf("%s: %v; want a refusal", m.Name, err)
+	}
+	return refused.Code
+}
+
+func texts(t *testing.T, d bridge.Door, room string) (all []string) {
+	t.Helper()
+	for _, m := range ask(t, bridge.Messages, d, bridge.MessagesParams{Room: room, Limit: 100}) {
+		if m.Text != "" {
+			all = append(all, m.Text)
+		}
+	}
+	return all
+}
