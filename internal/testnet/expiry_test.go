@@ -221,3 +221,42 @@ func TestMessageThatIsGoneTakesNoOtherAlong(t *testing.T) {
 		}
 	})
 }
+
+// A device whose store was put back to an old copy does not fetch again what has
+// burned on it since, though the server still keeps it for somebody else.
+func TestOldCopyDoesNotBringBackWhatBurned(t *testing.T) {
+	run(t, 74, func(t *testing.T, n *Net) {
+		alice, bob, carol := n.Person("alice"), n.Person("bob"), n.Person("carol")
+		n.MustQuiet()
+		room := n.room("tea", alice, bob, carol)
+		carol.Link.Offline = true
+		old := bob.Disk.Clone()
+		alice.queue(room, client.Draft{Text: "burns", Burn: 10})
+		alice.MustSync()
+		bob.MustSync()
+		if err := bob.Client.View(room, viewOf(t, bob, room).Last); err != nil {
+			t.Fatal(err)
+		}
+		bob.MustSync()
+		n.Advance(time.Minute)
+		n.MustQuiet()
+		if got := texts(t, bob, room); len(got) != 0 {
+			t.Fatalf("after it burned bob shows %q", got)
+		}
+
+		_ = bob.Client.Close()
+		bob.Disk = old
+		bob.Open()
+		n.MustQuiet()
+		alice.say(room, "stays")
+		bob.MustSync()
+		if got := texts(t, bob, room); !slices.Equal(got, []string{"stays"}) {
+			t.Errorf("the old copy shows %q, want what came after alone", got)
+		}
+		carol.Link.Offline = false
+		n.MustQuiet()
+		if got := texts(t, carol, room); !slices.Contains(got, "burns") {
+			t.Errorf("carol shows %q: the server did not keep what burned, so this proves nothing", got)
+		}
+	})
+}
