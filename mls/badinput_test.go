@@ -171,31 +171,35 @@ func TestWelcomeForAnotherGroupIsRefused(t *testing.T) {
 // TestLongListsOfRequirementsAreRefusedInTimeThatTheirLengthBounds: a member can
 // make what a group requires as long as a message, and its own leaf's list too.
 func TestLongListsOfRequirementsAreRefusedInTimeThatTheirLengthBounds(t *testing.T) {
-	const n, rare = 250_000, ExtensionType(0xFFFF)
-	all := make([]ExtensionType, n, n+1)
-	for i := range all {
-		all[i] = ExtensionType(0xF000 + i%0x0FFF)
+	const rare = ExtensionType(0xFFFF)
+	types := make([]ExtensionType, 0, 1<<16)
+	for e := ExtensionType(0x0FFF); e < rare; e++ {
+		types = append(types, e)
 	}
-	all = append(all, rare)
-	required := RequiredCapabilities{Extensions: all}.Extension()
-	repeated := RequiredCapabilities{Extensions: slices.Repeat([]ExtensionType{rare}, n)}.Extension()
+	types = append(types, rare)
+	behind := append(slices.Repeat([]ExtensionType{7}, 2_000_000), types...) // each is found late
+	required := RequiredCapabilities{Extensions: types}.Extension()
+	repeated := RequiredCapabilities{Extensions: slices.Repeat([]ExtensionType{rare}, 250_000)}.Extension()
 	for what, c := range map[string]struct {
 		asked  Extension
 		listed []ExtensionType
 		lacks  ExtensionType // 0 if nothing
 	}{
-		"the same lists":          {required, all, 0},
-		"one is missing":          {required, all[:n], rare},
-		"one that is repeated":    {repeated, all, 0},
-		"a default among them":    {RequiredCapabilities{Extensions: append([]ExtensionType{ExtensionRatchetTree}, all...)}.Extension(), all, 0},
-		"few, of a long list":     {RequiredCapabilities{Extensions: []ExtensionType{rare, 0xF000}}.Extension(), all, 0},
-		"few, and one is missing": {RequiredCapabilities{Extensions: []ExtensionType{0xF000, rare}}.Extension(), all[:n], rare},
+		"all of them":             {required, behind, 0},
+		"one is missing":          {required, behind[:len(behind)-1], rare},
+		"one that is repeated":    {repeated, behind, 0},
+		"a default among them":    {RequiredCapabilities{Extensions: append([]ExtensionType{ExtensionRatchetTree}, types...)}.Extension(), behind, 0},
+		"few, of a long list":     {RequiredCapabilities{Extensions: []ExtensionType{rare, 0xF000}}.Extension(), behind, 0},
+		"few, and one is missing": {RequiredCapabilities{Extensions: []ExtensionType{0xF000, rare}}.Extension(), types[:len(types)-1], rare},
 	} {
 		t.Run(what, func(t *testing.T) {
 			err := costs(t, len(c.asked.Data)+2*len(c.listed), func() error {
 				demands, err := demandsOf(Extensions{c.asked})
 				if err != nil {
 					return err
+				}
+				if asked := demands.required.Extensions; len(asked) > 1<<16 || len(slices.Compact(asked)) != len(asked) {
+					t.Errorf("%d types are asked of each leaf", len(asked))
 				}
 				leaf := &LeafNode{Capabilities: Capabilities{Extensions: append([]ExtensionType{ExtensionRequiredCapabilities}, c.listed...)}}
 				return demands.check(leaf)

@@ -43,9 +43,10 @@
 // leaves the device, store what [Group.Drain] gives, in one step. It is only
 // what changed: one record for a message. Records marked Secret must be erased
 // for good when they are deleted or overwritten; that is what forward secrecy
-// rests on. [Load] makes the group again from all records. A staged commit of
-// one's own is stored too ([StagedCommit.Bytes]) before it is sent, so that a
-// device that dies in between can merge it when it meets it
+// rests on. Where past epochs are kept for a time, a timer calls
+// [Group.ForgetPast]. [Load] makes the group again from all records. A staged
+// commit of one's own is stored too ([StagedCommit.Bytes]) before it is sent, so
+// that a device that dies in between can merge it when it meets it
 // ([Group.ParseStaged]).
 //
 // Records begin with a version, and later versions of this package read those

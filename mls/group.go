@@ -130,11 +130,14 @@ func (g *Group) ConfirmationTag() []byte { return g.public.confirmationTag }
 func (g *Group) Removed() bool { return g.removed }
 
 // EpochAuthenticator is equal for members who agree on the epoch and its
-// secrets, and for nobody else (RFC 9420, Section 8.7). Nil after removal.
+// secrets, and for nobody else (RFC 9420, Section 8.7). It is a copy. Nil after
+// removal.
 func (g *Group) EpochAuthenticator() []byte { return slices.Clone(g.epoch.authenticator) }
 
 // Export gives a secret of n octets that all members of the epoch share, for a
-// purpose that label and context name (RFC 9420, Section 8.5).
+// purpose that label and context name (RFC 9420, Section 8.5). It is the caller's
+// to erase, and can be had again until the epoch ends: see [Group.SafeExport] for
+// one that can't. n is at most 255 times the length of the suite's hash.
 func (g *Group) Export(label string, context []byte, n int) (Secret, error) {
 	if g.removed {
 		return nil, ErrRemoved
@@ -169,7 +172,8 @@ func (g *Group) usable() error {
 }
 
 // Encrypt makes a message of application data. It is refused while proposals
-// are pending ([ErrPendingProposals]).
+// are pending ([ErrPendingProposals]). authenticatedData is seen by everyone who
+// carries the message. Neither argument is kept, and the message is the caller's.
 func (g *Group) Encrypt(authenticatedData, plaintext []byte) ([]byte, error) {
 	if err := g.usable(); err != nil {
 		return nil, err

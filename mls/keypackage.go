@@ -105,7 +105,8 @@ func (c *Capabilities) checkOwn() error {
 }
 
 // NewKeyPackage makes a KeyPackage and its secrets, which must be stored
-// before the KeyPackage is published.
+// before the KeyPackage is published. The secrets' signature key is the signer's
+// own, not a copy: who erases the one erases the other.
 func NewKeyPackage(suite CipherSuite, signer Signer, o KeyPackageOptions) (*KeyPackage, *KeyPackageSecrets, error) {
 	s, err := suite.suite()
 	if err != nil {

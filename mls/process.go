@@ -14,6 +14,11 @@ import (
 // proposal, which is pending when Process returns, or a commit, which changes
 // nothing until [Group.Merge]. On error nothing has changed. now is as for
 // [PublicGroup.Process].
+//
+// Errors to decide on: an [EpochError] for what comes early or late,
+// [ErrNotForGroup], [ErrOwnMessage], [ErrCannotDecrypt], [UnknownPSKError],
+// [ErrRemoved] and [ErrClosed]; [InvalidError] and what the application's own
+// [Rules] and [Authority] said for what nobody should take.
 func (g *Group) Process(m *Message, now time.Time) (Event, error) {
 	if g.removed {
 		return nil, ErrRemoved

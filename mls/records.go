@@ -206,8 +206,8 @@ func (s *stored) add(kind byte, key, value []byte) error {
 }
 
 // LoadPublicGroup restores a group from everything that Drain gave and did
-// not delete again, in any order. Keys and values may be reused by the caller
-// only if it copies them first.
+// not delete again, in any order. The group keeps the keys and values that
+// records yields: they must be the group's own, not a buffer that is used again.
 func LoadPublicGroup(cfg Config, records iter.Seq2[[]byte, []byte]) (*PublicGroup, error) {
 	s, err := gather(records)
 	if err != nil {
@@ -345,7 +345,8 @@ func readMember(r *reader, s *suite, version uint8) *member {
 }
 
 // Load restores a group from everything that [Group.Drain] gave and did not
-// delete again, in any order.
+// delete again, in any order. It keeps the bytes as [LoadPublicGroup] does. A
+// stored group is to be in use once only: two would send under the same keys.
 func Load(cfg Config, records iter.Seq2[[]byte, []byte]) (*Group, error) {
 	s, err := gather(records)
 	if err != nil {

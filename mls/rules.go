@@ -179,7 +179,9 @@ type MemberChange struct {
 // [ProposalReceived] or a [StagedCommit].
 type Event interface{ event() }
 
-// ApplicationMessage is a decrypted message whose sender is authenticated.
+// ApplicationMessage is a decrypted message whose sender is authenticated. Data
+// is in memory of its own, the caller's to erase; AuthenticatedData is the
+// message's.
 type ApplicationMessage struct {
 	Sender            LeafIndex  // in the message's epoch
 	Credential        Credential // the sender's in that epoch

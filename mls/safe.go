@@ -123,12 +123,12 @@ func (g *Group) SafeDecrypt(public []byte, c ComponentID, label string, context,
 			return suite.SafeDecrypt(private, c, label, context, sealed)
 		}
 	}
-	private, external, err := g.epoch.externalKeyPair(g.public.s)
+	private, externalPub, err := g.epoch.externalKeyPair(g.public.s)
 	if err != nil {
 		return nil, err
 	}
 	defer private.erase()
-	if !bytes.Equal(public, external) {
+	if !bytes.Equal(public, externalPub) {
 		return nil, ErrCannotDecrypt
 	}
 	return suite.SafeDecrypt(private, c, label, context, sealed)

@@ -42,7 +42,7 @@ type groupRun struct {
 	others  []*member
 	adds    []mls.Proposal
 	welcome *mls.StagedCommit // adds all others
-	active  []*member         // the first, and those who joined to fill the tree
+	last    *member           // who joined to fill the tree, and follows the first
 }
 
 // groups is a row of the mls table.
@@ -113,7 +113,6 @@ func (r *groupRun) make() (err error) {
 		r.adds = append(r.adds, &mls.Add{KeyPackage: m.kp})
 	}
 	r.first.group, err = mls.Create(mls.Config{}, []byte("bench"), r.suite, r.first.signer, mls.DefaultCapabilities(), nil)
-	r.active = []*member{r.first}
 	return err
 }
 
@@ -169,42 +168,50 @@ func (r *groupRun) commit(what string) error {
 
 // fill brings the tree to where it is once its members have committed. It takes
 // one of each subtree beside the first leaf's path: a commit sets every node
-// above its leaf, and so the one that the first leaf encrypts to.
-func (r *groupRun) fill() (err error) {
-	for level := range bits.Len(uint(r.n - 1)) {
+// above its leaf, and so the one that the first leaf encrypts to. The largest
+// subtree comes first, so that the commits after it are half as long each time,
+// and a member's group is there for its own commit alone, but for the first and
+// the last leaf's.
+func (r *groupRun) fill() error {
+	var commits [][]byte
+	for level := bits.Len(uint(r.n-1)) - 1; level >= 0; level-- {
 		m := r.others[1<<level-1] // leaf 2^level
+		var err error
 		if m.group, err = r.enter(m); err != nil {
 			return err
 		}
-		r.active = append(r.active, m)
-	}
-	for _, m := range r.active {
+		for _, c := range commits {
+			if err := m.follow(c); err != nil {
+				return err
+			}
+		}
 		st, err := m.group.Commit(mls.CommitOptions{}, time.Now())
 		if err != nil {
 			return err
 		}
-		if err := r.deliver(m, st); err != nil {
+		if err := r.first.follow(st.Message()); err != nil {
 			return err
 		}
+		if r.last == nil {
+			r.last, err = m, m.group.Merge(st)
+		} else {
+			m.group, err = nil, r.last.follow(st.Message())
+		}
+		if err != nil {
+			return err
+		}
+		commits = append(commits, st.Message())
 	}
 	return nil
 }
 
-// deliver has all active members merge a commit.
-func (r *groupRun) deliver(from *member, st *mls.StagedCommit) error {
-	for _, m := range r.active {
-		if m == from {
-			continue
-		}
-		theirs, err := m.process(st.Message())
-		if err != nil {
-			return err
-		}
-		if err := m.group.Merge(theirs.(*mls.StagedCommit)); err != nil {
-			return err
-		}
+// follow merges another's commit.
+func (m *member) follow(commit []byte) error {
+	e, err := m.process(commit)
+	if err != nil {
+		return err
 	}
-	return from.group.Merge(st)
+	return m.group.Merge(e.(*mls.StagedCommit))
 }
 
 func (m *member) process(message []byte) (mls.Event, error) {
@@ -223,9 +230,8 @@ func (r *groupRun) filled() error {
 	if err != nil {
 		return err
 	}
-	last := r.active[len(r.active)-1]
 	return r.milliseconds("process, filled", func() error {
-		_, err := last.process(st.Message())
+		_, err := r.last.process(st.Message())
 		return err
 	})
 }
@@ -243,9 +249,9 @@ func (r *groupRun) talk() error {
 		return err
 	}
 	r.out.add(r.name("encrypt 256 B"), "µs", float64(d.Nanoseconds())/1000)
-	last, begin := r.active[len(r.active)-1], ownTime()
+	begin := ownTime()
 	for _, m := range messages {
-		if _, err := last.process(m); err != nil {
+		if _, err := r.last.process(m); err != nil {
 			return err
 		}
 	}
@@ -278,9 +284,8 @@ func (r *groupRun) afterMessage() error {
 		saved += len(rec.Key) + len(rec.Value)
 	}
 	r.kilobytes("saved after messages, size", saved)
-	last := r.active[len(r.active)-1]
 	decrypt, err := allocations(times, func(i int) error {
-		_, err := last.group.Process(parsed[i], time.Now())
+		_, err := r.last.group.Process(parsed[i], time.Now())
 		return err
 	})
 	// Three of the sender's are this loop's own: the text, and the message read.

@@ -15,15 +15,16 @@ import (
 	"sconce/mls"
 )
 
-// largeGroups measures how what a group costs grows with it: for each member it
-// should stay what it is.
+// largeGroups measures how what a group costs grows with it: adding and joining
+// for each member should stay what they are, and a commit in a filled tree grows
+// no faster than the tree is deep.
 func largeGroups(suite mls.CipherSuite) (*sample, error) {
 	out := &sample{}
 	before, err := measureLoad(0)
 	if err != nil {
 		return nil, err
 	}
-	each := map[string]time.Duration{} // of 1,000
+	small := map[string]time.Duration{} // of 1,000
 	for _, n := range []int{1000, 5000, 10_000} {
 		r := &groupRun{suite: suite, n: n, out: out}
 		if err := r.make(); err != nil {
@@ -33,15 +34,18 @@ func largeGroups(suite mls.CipherSuite) (*sample, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, what := range []string{"bulk add", "join"} {
+		for _, what := range []string{"bulk add", "join", "process, filled"} {
 			took := figures[what]
 			out.add(r.name(what+", large"), "ms", milliseconds(took))
 			if n == 1000 {
-				each[what] = took
+				small[what] = took
 				continue
 			}
-			out.add(fmt.Sprintf("%#04x: %s, growth to %s", uint16(suite), what, thousands(int64(n))), "",
-				took.Seconds()/float64(n)/(each[what].Seconds()/1000))
+			growth := took.Seconds() / small[what].Seconds()
+			if what != "process, filled" {
+				growth *= 1000 / float64(n)
+			}
+			out.add(fmt.Sprintf("%#04x: %s, growth to %s", uint16(suite), what, thousands(int64(n))), "", growth)
 		}
 		if n == 10_000 {
 			size, err := r.memory()
@@ -57,7 +61,8 @@ func largeGroups(suite mls.CipherSuite) (*sample, error) {
 	return out, err
 }
 
-// growth gives the CPU time of adding all, and of joining.
+// growth gives the CPU time of adding all, of joining, and of following a commit
+// once the tree is filled.
 func (r *groupRun) growth() (map[string]time.Duration, error) {
 	add, err := cost(func() (err error) {
 		r.welcome, err = r.first.group.Commit(mls.CommitOptions{Proposals: r.adds}, time.Now())
@@ -71,7 +76,33 @@ func (r *groupRun) growth() (map[string]time.Duration, error) {
 		return nil, err
 	}
 	join, err := cost(enter)
-	return map[string]time.Duration{"bulk add": add, "join": join}, err
+	if err != nil {
+		return nil, err
+	}
+	process, err := r.processFilled()
+	return map[string]time.Duration{"bulk add": add, "join": join, "process, filled": process}, err
+}
+
+// processFilled gives the CPU time of following a commit, and leaves the groups
+// that it took to fill the tree to the garbage collector.
+func (r *groupRun) processFilled() (time.Duration, error) {
+	if err := r.first.group.Merge(r.welcome); err != nil {
+		return 0, err
+	}
+	if err := r.fill(); err != nil {
+		return 0, err
+	}
+	st, err := r.first.group.Commit(mls.CommitOptions{}, time.Now())
+	if err != nil {
+		return 0, err
+	}
+	tidy()
+	took, err := cost(func() error {
+		_, err := r.last.process(st.Message())
+		return err
+	})
+	r.first.group, r.last.group = nil, nil
+	return took, err
 }
 
 // entering gives what joins the group, without looking for its own Welcome and
