@@ -160,3 +160,19 @@ func TestOthersAreToldOfWritingWhereThePersonWants(t *testing.T) {
 	s.keys("backspace", "backspace", "backspace", "backspace")
 	s.wants()
 }
+
+// However long a name is, what else a line says can be read: whether numbers were
+// compared, how long things stay, and what was said.
+func TestLongNamesLeaveRoomForTheRest(t *testing.T) {
+	const long = "Bartholomew Featherstonehaugh-Cholmondeley the Third"
+	for _, width := range []int{80, 96, 120} {
+		c := quiet()
+		direct := &c.rooms[0]
+		direct.Name = long
+		c.rooms[1].Name = long
+		c.rooms[1].LastMessage = &client.MessageView{ID: "t05", Room: "team", Sender: "bob", Name: long, Kind: "text", Text: "Tea", Time: ms(noon), State: client.Received}
+		c.rooms[1].Expire = 86400
+		s := aShow(t, c, width, 24)
+		s.shows("◷ stays 1d", ": Tea")
+	}
+}
