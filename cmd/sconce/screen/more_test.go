@@ -2,6 +2,7 @@ package screen
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -174,5 +175,19 @@ func TestLongNamesLeaveRoomForTheRest(t *testing.T) {
 		c.rooms[1].Expire = 86400
 		s := aShow(t, c, width, 24)
 		s.shows("◷ stays 1d", ": Tea")
+	}
+}
+
+// Who looks at a room's timer and presses Enter changes nothing.
+func TestTimerBeginsAtTheOneThatIs(t *testing.T) {
+	for _, is := range []struct{ expire, burn int }{{86400, 0}, {0, 60}, {6, 0}, {3600, 10}, {0, 0}} {
+		c := quiet()
+		c.rooms[1].Expire, c.rooms[1].Burn = is.expire, is.burn
+		s := aShow(t, c, 80, 24)
+		s.asked()
+		s.keys("ctrl+o", "t", "enter")
+		if got := s.asked(); slices.ContainsFunc(got, func(call string) bool { return strings.HasPrefix(call, "setRoom") }) {
+			t.Errorf("with %+v, Enter asks for %q", is, got)
+		}
 	}
 }
