@@ -59,8 +59,12 @@ func (d *details) press(m *model, k tea.KeyPressMsg) []wish {
 			return []wish{tell(bridge.SetRoom, bridge.SetRoomParams{Room: d.room, Name: &name}, nil)}
 		}}
 	case "t":
-		m.over = timers("How long messages of this room stay", func(m *model, expire, burn int) []wish {
+		was := [2]int{c.Expire, c.Burn}
+		m.over = timers("How long messages of this room stay", "no timer", c.Expire, c.Burn, func(m *model, expire, burn int) []wish {
 			m.over = d
+			if was == [2]int{expire, burn} {
+				return nil
+			}
 			return []wish{tell(bridge.SetRoom, bridge.SetRoomParams{Room: d.room, Expire: &expire, Burn: &burn}, nil)}
 		})
 	case "l":

@@ -103,26 +103,43 @@ func reactions(said client.MessageView) overlay {
 
 // chooseTimer sets how long the next message stays.
 func (m *model) chooseTimer() {
-	m.over = timers("How long the next message stays", func(m *model, expire, burn int) []wish {
+	m.over = timers("How long the next message stays", "no timer of its own", m.compose.expire, m.compose.burn, func(m *model, expire, burn int) []wish {
 		m.compose.expire, m.compose.burn = expire, burn
 		return nil
 	})
 }
 
-// timers chooses a time; expire and burn are in seconds, 0 is "not by this one".
-func timers(title string, then func(m *model, expire, burn int) []wish) overlay {
+// timers chooses a time, and begins at the one that is; expire and burn are in
+// seconds, 0 is "not by this one".
+func timers(title, none string, expire, burn int, then func(m *model, expire, burn int) []wish) overlay {
 	l := &list{title: title, hint: "choose", empty: "No such time."}
-	l.all = append(l.all, item{id: "off", label: "no timer of its own"})
+	l.all = append(l.all, item{id: "off", label: none})
 	for _, t := range []string{"10s", "1m", "5m", "1h"} {
 		l.all = append(l.all, item{id: "burn " + t, label: "burns " + t + " after it is read"})
 	}
 	for _, t := range []string{"5m", "1h", "8h", "1d", "7d", "28d"} {
 		l.all = append(l.all, item{id: "stay " + t, label: "stays " + t})
 	}
+	is := "off"
+	switch {
+	case expire > 0 && burn == 0:
+		is = "stay " + plain.Timer(expire)
+	case burn > 0 && expire == 0:
+		is = "burn " + plain.Timer(burn)
+	case expire > 0:
+		is = "both"
+	}
+	l.at = slices.IndexFunc(l.all, func(i item) bool { return i.id == is })
+	if l.at < 0 { // a time that was set elsewhere
+		l.at = 0
+		l.all = slices.Insert(l.all, 0, item{id: "as it is", label: timerWord(expire, burn)})
+	}
 	l.then = func(m *model, ids []string) []wish {
 		kind, t, _ := strings.Cut(ids[0], " ")
 		n, err := plain.ParseTimer(t)
 		switch {
+		case kind == "as":
+			return then(m, expire, burn)
 		case kind == "burn" && err == nil:
 			return then(m, 0, n)
 		case kind == "stay" && err == nil:

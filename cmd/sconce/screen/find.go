@@ -103,7 +103,7 @@ func (f *finder) draw(m *model, width, height int) (string, []string, string) {
 		case unread(h.Message):
 			text = "burns after reading"
 		}
-		who := plain.Name(h.Message.Name)
+		who := m.ruler.cut(plain.Name(h.Message.Name), longestName)
 		if h.Message.Mine {
 			who = "You"
 		}

@@ -189,7 +189,8 @@ func (m *model) preview(c conversation) string {
 	case said.Mine:
 		return "You: " + plain.Line(spoken(*said))
 	case c.Kind != "direct":
-		return plain.Name(said.Name) + ": " + plain.Line(spoken(*said))
+		const longest = 10 // columns: of who said it, to leave some for what was said
+		return m.ruler.cut(plain.Name(said.Name), longest) + ": " + plain.Line(spoken(*said))
 	default:
 		return plain.Line(spoken(*said))
 	}
@@ -298,8 +299,10 @@ func (m *model) roomHead(width int) string {
 	if stay := timerWord(c.Expire, c.Burn); stay != "" {
 		about = append(about, "◷ "+stay)
 	}
-	name := t.bold.Render(r.cut(plain.Name(c.Name), width-4))
-	return " " + r.cut(name+"  "+t.dim.Render(strings.Join(about, " · ")), width-2)
+	// How the room is matters more than the end of a long name.
+	said := strings.Join(about, " · ")
+	name := t.bold.Render(r.cut(plain.Name(c.Name), max(10, width-6-r.width(said))))
+	return " " + r.cut(name+"  "+t.dim.Render(said), width-2)
 }
 
 // verified says whether the numbers of all others were compared.

@@ -2,6 +2,7 @@ package screen
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -159,4 +160,34 @@ func TestOthersAreToldOfWritingWhereThePersonWants(t *testing.T) {
 	s.wants(`typing {"room":"team"}`)
 	s.keys("backspace", "backspace", "backspace", "backspace")
 	s.wants()
+}
+
+// However long a name is, what else a line says can be read: whether numbers were
+// compared, how long things stay, and what was said.
+func TestLongNamesLeaveRoomForTheRest(t *testing.T) {
+	const long = "Bartholomew Featherstonehaugh-Cholmondeley the Third"
+	for _, width := range []int{80, 96, 120} {
+		c := quiet()
+		direct := &c.rooms[0]
+		direct.Name = long
+		c.rooms[1].Name = long
+		c.rooms[1].LastMessage = &client.MessageView{ID: "t05", Room: "team", Sender: "bob", Name: long, Kind: "text", Text: "Tea", Time: ms(noon), State: client.Received}
+		c.rooms[1].Expire = 86400
+		s := aShow(t, c, width, 24)
+		s.shows("◷ stays 1d", ": Tea")
+	}
+}
+
+// Who looks at a room's timer and presses Enter changes nothing.
+func TestTimerBeginsAtTheOneThatIs(t *testing.T) {
+	for _, is := range []struct{ expire, burn int }{{86400, 0}, {0, 60}, {6, 0}, {3600, 10}, {0, 0}} {
+		c := quiet()
+		c.rooms[1].Expire, c.rooms[1].Burn = is.expire, is.burn
+		s := aShow(t, c, 80, 24)
+		s.asked()
+		s.keys("ctrl+o", "t", "enter")
+		if got := s.asked(); slices.ContainsFunc(got, func(call string) bool { return strings.HasPrefix(call, "setRoom") }) {
+			t.Errorf("with %+v, Enter asks for %q", is, got)
+		}
+	}
 }

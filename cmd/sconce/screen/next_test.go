@@ -297,7 +297,7 @@ func TestRoomIsChangedFromItsDetails(t *testing.T) {
 		`removePerson {"room":"team","user":"bob"}`:               {"x", "y"},
 		`leave {"room":"team"}`:                                   {"l", "y"},
 		`setRoom {"room":"team","name":"Teams"}`:                  {"n", "s", "enter"},
-		`setRoom {"room":"team","expire":0,"burn":10}`:            {"t", "down", "enter"},
+		`setRoom {"room":"team","expire":0,"burn":10}`:            append([]string{"t"}, append(slices.Repeat([]string{"up"}, 7), "enter")...),
 		`markVerified {"user":"bob","verified":true}`:             {"v", "v"},
 		`directRoom {"user":"bob"}`:                               {"w"},
 		`delete {"room":"team","message":"t04"}`:                  {"esc", "tab", "up", "d", "y"},

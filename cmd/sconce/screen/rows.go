@@ -184,7 +184,7 @@ func (b block) quote() string {
 
 // brief says a message in one line, with who said it.
 func (m *model) brief(sender, name, text string) string {
-	who := plain.Name(name)
+	who := m.ruler.cut(plain.Name(name), longestName)
 	if sender != "" && sender == m.me.User {
 		who = "You"
 	}
