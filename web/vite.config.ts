@@ -79,14 +79,15 @@ function ahead(): Plugin {
         if (!screens || !letters) throw new Error("the build has no screens, or no letters");
         const link = (rel: string, file: string, more = {}) =>
           ({ tag: "link", injectTo: "head" as const, attrs: { rel, crossorigin: true, href: `/${file}`, ...more } });
-        const needs = (file: string, found = new Set<string>()): Set<string> => {
+        // What others import comes first: that is the order of their styles.
+        const scripts: string[] = [];
+        const need = (file: string): void => {
           const chunk = chunks.find((c) => c.fileName === file);
-          if (!chunk || chunk.isEntry || found.has(file)) return found;
-          found.add(file);
-          for (const f of chunk.imports) needs(f, found);
-          return found;
+          if (!chunk || chunk.isEntry || scripts.includes(file)) return;
+          chunk.imports.forEach(need);
+          scripts.push(file);
         };
-        const scripts = [...needs(screens.fileName)];
+        need(screens.fileName);
         const styles = scripts.flatMap((f) => [...(chunks.find((c) => c.fileName === f)?.viteMetadata?.importedCss ?? [])]);
         return [
           ...styles.map((f) => link("stylesheet", f)),

@@ -50,7 +50,7 @@ var visits = []visit{
 }
 
 func (b *bench) pageSection(ctx context.Context) (section, error) {
-	s := section{title: "Page", before: pageNotes}
+	s := section{title: "Page", before: pageNotes, after: pageTried}
 	p := &pageBench{bench: b}
 	var rows []row
 	for _, v := range visits {
