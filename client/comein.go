@@ -305,6 +305,10 @@ func (c *Client) comeBack(w *api.WelcomeEntry) error {
 	return b.apply()
 }
 
+// noPlace is beyond every log: a message in each microsecond for centuries, and
+// the last number that a page can count to.
+const noPlace = 1 << 53
+
 // enter joins the group of a Welcome and saves it; the key package's private
 // half is erased in the same step.
 func (c *Client) enter(w *api.WelcomeEntry, m *mls.Message, ref []byte, k *keyRecord, tree []byte) error {
@@ -323,6 +327,9 @@ func (c *Client) enter(w *api.WelcomeEntry, m *mls.Message, ref []byte, k *keyRe
 	id, generation, err := room.ParseGroupID(g.Context().GroupID)
 	if err != nil || id != room.ID(w.Room) || generation != w.Generation {
 		return errors.New("a Welcome for another room than the server says")
+	}
+	if w.Seq >= noPlace {
+		return errors.New("a Welcome to a place that no log has")
 	}
 	if err := room.CheckContext(g.Context(), c.device.Sender); err != nil {
 		return err

@@ -142,9 +142,50 @@ func (c *Client) backFrom(b *batch, r *roomState, to uint64, limit int) ([]Messa
 			return nil, err
 		}
 		views = append(part, views...)
-		high = low - 1
+		if high = low - 1; len(part) == 0 {
+			last, err := c.lastItem(r, high)
+			if err != nil {
+				return nil, err
+			}
+			high = last
+		}
 	}
 	return views[max(0, len(views)-limit):], nil
+}
+
+// firstItem gives the first place from one to another that has an item; 0 if none.
+func (c *Client) firstItem(r *roomState, from, to uint64) (at uint64, err error) {
+	prefix := r.keyOf(prefixItem)
+	err = c.vault.Scan(r.keyOf(prefixItem, u64(from)), after(r.keyOf(prefixItem, u64(to))), func(k, _ []byte) error {
+		at = binary.BigEndian.Uint64(k[len(prefix):])
+		return errFound
+	})
+	if errors.Is(err, errFound) {
+		err = nil
+	}
+	return at, err
+}
+
+// lastItem gives the last place up to one that has an item; 0 if none. How far
+// apart two are, the server decides, so it takes no steps of a size.
+func (c *Client) lastItem(r *roomState, to uint64) (uint64, error) {
+	low, err := c.firstItem(r, 1, to)
+	if low == 0 || err != nil {
+		return 0, err
+	}
+	for low < to {
+		middle := low + (to-low+1)/2
+		at, err := c.firstItem(r, middle, to)
+		if err != nil {
+			return 0, err
+		}
+		if at == 0 {
+			to = middle - 1
+		} else {
+			low = at
+		}
+	}
+	return low, nil
 }
 
 // onFrom reads up to limit items from a place on, and at the end of the log what
@@ -152,7 +193,15 @@ func (c *Client) backFrom(b *batch, r *roomState, to uint64, limit int) ([]Messa
 func (c *Client) onFrom(b *batch, r *roomState, from uint64, limit int) ([]MessageView, error) {
 	var views []MessageView
 	for low := from; low <= r.Cursor && len(views) < limit; {
-		high := min(r.Cursor, low+uint64(limit)+50)
+		first, err := c.firstItem(r, low, r.Cursor)
+		if err != nil {
+			return nil, err
+		}
+		if first == 0 {
+			break
+		}
+		high := min(r.Cursor, first+uint64(limit)+50)
+		low = first
 		if err := c.eachItem(r, low, high, func(seq uint64, it *itemRecord) error {
 			if len(views) < limit {
 				views = append(views, c.itemView(b, r, seq, it))

@@ -331,3 +331,56 @@ func TestTimeLiesAreCutDown(t *testing.T) {
 		})
 	}
 }
+
+// A Welcome says from which place of the log on a device reads. One that no log has
+// would keep it from ever reading a word, also when the server is honest again; and
+// how far places are apart must not decide how long it takes to look at a room.
+func TestWelcomeToAPlaceThatNoLogHasIsRefused(t *testing.T) {
+	for _, lie := range []uint64{math.MaxUint64 - 1, 1 << 52} {
+		welcomeTo(t, lie)
+	}
+}
+
+func welcomeTo(t *testing.T, lie uint64) {
+	talking(t, 97, func(t *testing.T, n *testnet.Net, alice, bob *testnet.Device, _ string) {
+		lied := false
+		change(t, n, api.Read.Name, func(r *api.ReadResponse) {
+			for i, e := range r.Entries {
+				if e.Kind != api.EntryWelcome {
+					continue
+				}
+				var w api.WelcomeEntry
+				if err := api.Unmarshal(e.Message, &w); err != nil {
+					t.Fatal(err)
+				}
+				w.Seq, lied = lie, true
+				b, err := api.Marshal(w)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Entries[i].Message = b
+			}
+		})
+		v, err := alice.Client.NewRoom(t.Context(), "later", []string{bob.Client.Me().User})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		if !lied {
+			t.Fatal("bob read no Welcome")
+		}
+		n.Wire.Answered = nil
+		n.MustQuiet()
+		if _, err := alice.Client.Send(v.Room, client.Draft{Text: "are you there?"}); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		got := textsOf(t, bob, v.Room)
+		if _, err := bob.Client.MessagesAfter(v.Room, 0, 10); err != nil {
+			t.Fatal(err)
+		}
+		if lie > 1<<53 && !slices.Contains(got, "are you there?") {
+			t.Errorf("bob reads %q", got)
+		}
+	})
+}
