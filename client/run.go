@@ -141,6 +141,10 @@ func (c *Client) tellTimer() (<-chan time.Time, func()) {
 	return t.C, func() { t.Stop() }
 }
 
+// maxPushes is how many pushes wait: each may be as large as a frame, and what
+// does not wait is read by cursor.
+const maxPushes = 32
+
 // runOnce opens the stream, syncs, and then follows what is pushed.
 func (c *Client) runOnce(ctx context.Context) error {
 	c.setReach(ReachConnecting)
@@ -150,7 +154,7 @@ func (c *Client) runOnce(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	pushes := make(chan *api.Push, 1024)
+	pushes := make(chan *api.Push, maxPushes)
 	ready := make(chan struct{})
 	ended := make(chan error, 1)
 	go func() {
