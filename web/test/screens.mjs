@@ -1,7 +1,7 @@
 // The screens in a real Chromium, under the product's headers: every story in
 // light and dark without a fault and without a barrier, and the paths that a
 // person takes through them by keyboard. Build first: npm run build:story.
-// node test/screens.mjs [part of a test's name]
+// node test/screens.mjs [parts of tests' names]
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -10,7 +10,7 @@ import { launch, open, told } from "./browser.mjs";
 import { serve } from "./serve.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const only = process.argv[2] ?? "";
+const only = process.argv.slice(2);
 const server = await serve(fileURLToPath(new URL("../dist-story", import.meta.url)));
 const browser = await launch();
 const tests = [];
@@ -575,7 +575,7 @@ test("the shell opens without a network", () =>
 
 let failed = 0;
 const began = Date.now();
-for (const { name, run } of tests.filter((t) => t.name.includes(only))) {
+for (const { name, run } of tests.filter((t) => only.length === 0 || only.some((o) => t.name.includes(o)))) {
   try {
     await run();
     console.log(`ok   ${name}`);

@@ -127,7 +127,6 @@ export const stories: Record<string, Story> = {
   },
   details: { door: world, act: async (s) => { await in_("r-watch")(s); await click(".room-title"); } },
   folded: { door: world, act: async (s) => { await in_("r-watch")(s); press("D", { ctrlKey: true, shiftKey: true }); await find(innerWidth > 800 ? ".unfold" : ".room"); } },
-  life: { door: world, act: async (s) => { await in_("r-u-jonas")(s); await click("button.life"); await find(".life-menu"); await pause(200); } },
   alarm: {
     door: () => {
       const d = harbour();
