@@ -432,6 +432,12 @@ func (c *Client) noteVerified(b *batch, n content.Verified) {
 		p.Verified, p.At = identity.Hash{}, 0
 	}
 	c.savePerson(b, u, p)
+	// A room shows how well each of its people is known.
+	for _, r := range c.rooms {
+		if r.Made && slices.Contains(usersOf(r.participants()), u) {
+			c.roomEvent(b, r)
+		}
+	}
 }
 
 // usersOf lists the people of a room.

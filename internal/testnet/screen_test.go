@@ -206,6 +206,42 @@ func TestBurnedIsShownNowhere(t *testing.T) {
 	})
 }
 
+// Whoever marks a person as verified sees it in each room, on each of their
+// devices, without asking again.
+func TestRoomsTellThatAPersonWasVerified(t *testing.T) {
+	run(t, 63, func(t *testing.T, n *Net) {
+		alice, bob := n.Person("alice"), n.Person("bob")
+		n.MustQuiet()
+		room := n.room("tea", alice, bob)
+		n.MustQuiet()
+		u := bob.Client.Me().User
+		for _, verified := range []bool{true, false} {
+			want := client.Unverified
+			if verified {
+				want = client.Verified
+			}
+			events, cancel := alice.Client.Subscribe()
+			if err := alice.Client.MarkVerified(t.Context(), u, verified); err != nil {
+				t.Fatal(err)
+			}
+			told := false
+			for len(events) > 0 {
+				e := <-events
+				if e.Room == nil || e.Room.Room != room {
+					continue
+				}
+				i := slices.IndexFunc(e.Room.Members, func(m client.MemberView) bool { return m.User == u })
+				told = told || i >= 0 && e.Room.Members[i].Trust == want
+			}
+			cancel()
+			if !told {
+				t.Errorf("no event says that bob is %s", want)
+			}
+			n.Clock.Advance(time.Second)
+		}
+	})
+}
+
 func TestQuotesFollowEditsAndDeletions(t *testing.T) {
 	run(t, 62, func(t *testing.T, n *Net) {
 		alice, bob := n.Person("alice"), n.Person("bob")

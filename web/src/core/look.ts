@@ -96,6 +96,15 @@ export function wear(look: Look, page: HTMLElement = document.documentElement): 
   page.dataset["contrast"] = look.contrast === "more" || matchMedia("(prefers-contrast: more)").matches ? "more" : "usual";
   page.dataset["motion"] = look.motion === "less" || matchMedia("(prefers-reduced-motion: reduce)").matches ? "less" : "usual";
   page.style.fontSize = `${look.text}%`;
+  askAnew(page.ownerDocument.body);
+  page.style.setProperty("--size", String(parseFloat(getComputedStyle(page).fontSize) / 16));
+}
+
+/** Has the layouts ask anew how much text fits: Chromium does so when the page's width changes, and not when its text does. */
+function askAnew(body: HTMLElement): void {
+  body.style.containerType = "normal";
+  void body.offsetWidth;
+  body.style.containerType = "";
 }
 
 export function lessMotion(): boolean {

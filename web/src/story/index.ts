@@ -1,5 +1,6 @@
 import type { Door } from "../core/bridge";
 import type { Session } from "../core/store";
+import { speak } from "../i18n";
 import { start } from "../start";
 import { FakeDoor, recoveryKey } from "./fake";
 import { hostile } from "./hostile";
@@ -126,7 +127,6 @@ export const stories: Record<string, Story> = {
   },
   details: { door: world, act: async (s) => { await in_("r-watch")(s); await click(".room-title"); } },
   folded: { door: world, act: async (s) => { await in_("r-watch")(s); press("D", { ctrlKey: true, shiftKey: true }); await find(innerWidth > 800 ? ".unfold" : ".room"); } },
-  life: { door: world, act: async (s) => { await in_("r-u-jonas")(s); await click("button.life"); await find(".life-menu"); await pause(200); } },
   alarm: {
     door: () => {
       const d = harbour();
@@ -148,8 +148,8 @@ export const stories: Record<string, Story> = {
       await pause(200);
     },
   },
-  person: { door: world, act: async (s) => { await in_("r-u-noor")(s); await click(".room-title"); await click(".details button", "Verify"); await find(".person-card"); } },
-  safety: { door: world, act: async (s, d) => { await stories["person"]?.act?.(s, d); await click(".person-acts button", "Verify"); await find(".safety"); } },
+  person: { door: world, act: async (s) => { await in_("r-watch")(s); await click(".room-title"); await click(".member .person", "Tomás"); await find(".person-devices"); } },
+  safety: { door: world, act: async (s) => { await in_("r-u-noor")(s); await click(".room-title"); await click(".details button", "Verify"); await find(".safety"); } },
   switcher: { door: world, act: async (s) => { await in_("r-watch")(s); press("k", { ctrlKey: true }); await fill(".switcher input", "ha"); } },
   shortcuts: { door: world, act: async (s) => { await in_("r-watch")(s); press("/", { ctrlKey: true }); await find(".keys"); } },
   new: { door: world, act: async (s) => { await in_("r-watch")(s); await click(".list-head .icon-button"); await click(".choose .person"); } },
@@ -193,6 +193,8 @@ export async function tell(): Promise<void> {
   Object.assign(globalThis, { sconce: { session, door, recoveryKey, stories: Object.keys(stories) } satisfies Told });
   try {
     await story?.act?.(session, door);
+    // What a story clicks it knows by its English name: another language comes after.
+    if (asked.get("lang") === "de") await speak("de");
   } catch (error) {
     document.documentElement.dataset["story"] = String(error);
     return;

@@ -41,7 +41,8 @@ export interface Desk {
   back: () => void;
   /** Asks before it opens a link that somebody sent. */
   follow: (url: string, text: string) => void;
-  person: (user: string) => void;
+  /** Shows a person, or right away the number to compare with them. */
+  person: (user: string, compare?: boolean) => void;
 }
 
 export const DeskContext = createContext<Desk | undefined>(undefined);

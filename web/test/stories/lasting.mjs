@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { film } from "../camera.mjs";
 import { eventually, passphrase } from "./stage.mjs";
 
 /** What a browser says of a server that is gone. */
@@ -99,6 +100,49 @@ export const lasting = {
     await alice.hears("without the tablet");
     assert.ok(!(await page.content()).includes("without the tablet"));
     await stage.leaves(tablet, /status of 40\d/);
+  },
+
+  "a camera reads the code of a new device, and the safety number of a person": async (w) => {
+    const { stage, alice, bob } = w;
+    await alice.settings("Devices");
+    await alice.page.getByRole("button", { name: "Link a device" }).click();
+    const address = await alice.page.locator(".link-address").innerText();
+    const phone = await stage.visitor(address);
+    await phone.page.getByLabel("Name of this device").fill("phone");
+    await phone.fillPassphrase();
+    await phone.page.getByRole("button", { name: "Continue" }).click();
+    await phone.page.locator(".qr svg").waitFor();
+    await film(stage.camera, phone.page.locator(".qr"));
+    await alice.page.getByRole("button", { name: "Scan", exact: true }).click();
+    await phone.page.waitForSelector(".desk");
+    await alice.page.locator(".devices", { hasText: "phone" }).waitFor();
+    assert.equal(await alice.page.locator("video").count(), 0, "the camera is still on");
+    await alice.page.getByRole("button", { name: "Remove phone" }).click();
+    await alice.page.locator(".dialog").getByRole("button", { name: "Remove", exact: true }).last().click();
+    await phone.page.getByRole("heading", { name: "This device was removed" }).waitFor();
+    await alice.page.keyboard.press("Escape");
+
+    const safety = async (person, other) => {
+      await person.opens(other);
+      await person.page.locator(".room-title").click();
+      await person.page.locator(".details").getByRole("button", { name: /^(Verify|Safety number)$/ }).click();
+      await person.page.locator(".safety .qr svg").waitFor();
+    };
+    const leaves = async (person) => {
+      await person.page.keyboard.press("Escape");
+      await person.page.locator(".dialog").waitFor({ state: "detached" });
+      await person.page.locator(".room-title").click();
+    };
+    await safety(bob, "Alice");
+    await safety(alice, "Bob");
+    await film(stage.camera, bob.page.locator(".safety .qr"));
+    await alice.page.getByRole("button", { name: "Scan", exact: true }).click();
+    await alice.page.getByText("The numbers are the same").waitFor();
+    await alice.page.getByRole("button", { name: "They are the same" }).click();
+    await alice.page.locator(".room-name .mark-verified").waitFor();
+    await leaves(bob);
+    await alice.page.locator(".room-title").click();
+    await stage.leaves(phone, /status of 40\d/);
   },
 
   "a passkey makes an account, and opens it again": async (w) => {

@@ -77,7 +77,7 @@ export const messages = {
     await alice.state("hello Bob", "Read");
     await bob.page.waitForFunction(() => document.title === "Sconce");
     await bob.types("writing");
-    await alice.page.locator(".typing", { hasText: "Bob writes" }).waitFor();
+    await alice.page.locator(".typing", { hasText: "Bob is writing" }).waitFor();
     await bob.page.keyboard.press("Control+a");
     await bob.says("hi Alice");
     await alice.hears("hi Alice");

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { chromium } from "playwright-core";
+import { cameraArgs } from "../camera.mjs";
 
 const run = promisify(execFile);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -62,7 +63,8 @@ export class Stage {
     mkdirSync(this.work, { recursive: true });
     writeFileSync(this.secret, `${passphrase}\n`, { mode: 0o600 });
     await this.startServer();
-    this.browser = await chromium.launch({ executablePath: this.executable, args });
+    this.camera = join(this.work, "camera.y4m");
+    this.browser = await chromium.launch({ executablePath: this.executable, args: [...args, ...cameraArgs(this.camera)] });
   }
 
   async close() {

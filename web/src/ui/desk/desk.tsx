@@ -24,7 +24,7 @@ const Settings = lazy(() => import("../settings/settings"));
 type Over =
   | { what: "switcher" | "shortcuts" | "new" }
   | { what: "settings" | "devices" }
-  | { what: "person"; user: string }
+  | { what: "person"; user: string; compare: boolean }
   | { what: "link"; url: string; text: string };
 
 /** The desk: conversations, the open one, and what is known about it, side by side or one at a time. */
@@ -63,7 +63,7 @@ export function Desk() {
     detailsOpen,
     back: () => session.select(undefined),
     follow: (url, text) => setOver({ what: "link", url, text }),
-    person: (user) => setOver({ what: "person", user }),
+    person: (user, compare = false) => setOver({ what: "person", user, compare }),
   }), [detailsOpen, fold, session]);
 
   useEffect(() => {
@@ -162,7 +162,7 @@ export function Desk() {
       {over?.what === "switcher" && <Switcher close={close} />}
       {over?.what === "shortcuts" && <Shortcuts close={close} />}
       {over?.what === "new" && <NewConversation close={close} />}
-      {over?.what === "person" && <PersonDialog key={over.user} user={over.user} close={close} />}
+      {over?.what === "person" && <PersonDialog key={over.user} user={over.user} compare={over.compare} close={close} />}
       {over?.what === "link" && <FollowLink url={over.url} text={over.text} close={close} />}
       {(over?.what === "settings" || over?.what === "devices") && <Suspense><Settings page={over.what === "devices" ? "devices" : "profile"} close={close} /></Suspense>}
     </DeskContext>

@@ -36,7 +36,7 @@ export function Details({ room, edge }: { room: RoomView; edge?: ReactNode }) {
           <h3><bdi>{tameName(room.name)}</bdi></h3>
           {room.description && <p className="details-about" dir="auto">{tame(room.description)}</p>}
           {peer && <TrustMark trust={peer.trust} />}
-          {peer && <Button small onClick={() => desk.person(peer.user)}>{t(peer.trust === "verified" ? "safety.show" : "safety.verify")}</Button>}
+          {peer && <Button small onClick={() => desk.person(peer.user, true)}>{t(peer.trust === "verified" ? "safety.show" : "safety.verify")}</Button>}
           {!peer && admin && !room.left && <Button small kind="quiet" onClick={() => setAsking("edit")}><Pencil size={14} />{t("details.edit")}</Button>}
         </div>
 

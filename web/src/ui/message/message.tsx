@@ -24,7 +24,9 @@ const quick = ["👍", "❤️", "😂", "🎉", "👀", "🙏"];
 
 /** Where a message's bubble stood in its row, in pixels. */
 export interface Shape {
+  row: number;
   height: number;
+  top: number;
   width: number;
   start: number;
 }
@@ -62,7 +64,7 @@ export const Message = memo(function Message({ message: m, first, last, group, f
       if (!element || !bubble || !m.expires) return;
       const [row, at] = [element.getBoundingClientRect(), bubble.getBoundingClientRect()];
       const start = document.documentElement.dir === "rtl" ? row.right - at.right : at.left - row.left;
-      shapes.set(m.id, { height: row.height, width: at.width, start });
+      shapes.set(m.id, { row: row.height, height: at.height, top: at.top - row.top, width: at.width, start });
     };
   }, [m.id, m.expires]);
 

@@ -12,12 +12,12 @@ import "./people.css";
 const Scanner = lazy(() => import("../kit/scanner"));
 
 /** A person: who they are, whether that was checked, and from which devices they speak. */
-export function PersonDialog({ user, close }: { user: string; close: () => void }) {
+export function PersonDialog({ user, compare, close }: { user: string; compare: boolean; close: () => void }) {
   const t = useText();
   const session = useSession();
   const me = useApp((s) => s.me?.user);
   const known = useApp((s) => s.people.find((p) => p.user === user) ?? Object.values(s.rooms).flatMap((r) => r.members).find((m) => m.user === user));
-  const [checking, setChecking] = useState(false);
+  const [checking, setChecking] = useState(compare);
   const [devices, setDevices] = useState<readonly DeviceView[]>();
   useEffect(() => {
     session.ask("roomDevices", { user }).then(setDevices, () => setDevices([]));
@@ -48,6 +48,7 @@ export function PersonDialog({ user, close }: { user: string; close: () => void 
           <Button kind={known?.trust === "verified" ? "plain" : "main"} onClick={() => setChecking(true)}><ShieldCheck size={16} />{t(known?.trust === "verified" ? "safety.show" : "safety.verify")}</Button>
         </div>
       )}
+      {!devices && <div className="person-wait" aria-hidden="true" />}
       {devices && devices.length > 0 && (
         <section className="person-devices">
           <h3>{t("person.devices", { n: devices.length })}</h3>

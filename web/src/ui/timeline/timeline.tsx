@@ -7,7 +7,7 @@ import { rows as cut, type Row } from "../../core/rows";
 import { useText } from "../../i18n";
 import { day } from "../../i18n/format";
 import { useApp, useSession, useSteady } from "../context";
-import { Message, shapes, type Acts } from "../message/message";
+import { Message, shapes, type Acts, type Shape } from "../message/message";
 import { noticeText } from "../message/notice";
 import "./timeline.css";
 
@@ -220,15 +220,20 @@ function Notice({ row }: { row: Extract<Row, { kind: "notice" }> }) {
 function Ash({ row, room }: { row: Extract<Row, { kind: "ash" }>; room: string }) {
   const session = useSession();
   const key = row.key.replace(/^ash-/, "");
-  const [shape] = useState(() => shapes.get(key) ?? { height: 40, width: 200, start: 16 });
-  useEffect(() => {
+  const [shape, setShape] = useState<Shape>({ row: 40, height: 38, top: 1, width: 200, start: 16 });
+  // The message leaves its shape when it goes, which is after this was first drawn and before it is seen.
+  useLayoutEffect(() => {
+    const was = shapes.get(key);
+    if (was) setShape(was);
     shapes.delete(key);
+  }, [key]);
+  useEffect(() => {
     const timer = setTimeout(() => session.dispatch({ type: "swept", room, key }), burning);
     return () => clearTimeout(timer);
   }, [session, room, key]);
   return (
-    <div className={row.mine ? "ash-row ash-row-mine" : "ash-row"} style={{ height: shape.height }} aria-hidden="true">
-      <div className="ash" style={{ width: shape.width, marginInlineStart: shape.start }} />
+    <div className={row.mine ? "ash-row ash-row-mine" : "ash-row"} style={{ height: shape.row }} aria-hidden="true">
+      <div className="ash" style={{ height: shape.height, width: shape.width, marginBlockStart: shape.top, marginInlineStart: shape.start }} />
     </div>
   );
 }
