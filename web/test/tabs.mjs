@@ -230,8 +230,13 @@ function since(before, now) {
 }
 
 /** Milliseconds of a processor that a process or thread has used, by the text of its stat file. */
-const used = (fields) => 10 * (Number(fields[11]) + Number(fields[12])); // of a hundredth of a second each
-const stat = (path) => readFileSync(path, "utf8").replace(/^.*\) /s, "").split(" ");
+function used(fields) {
+  return 10 * (Number(fields[11]) + Number(fields[12])); // of a hundredth of a second each
+}
+
+function stat(path) {
+  return readFileSync(path, "utf8").replace(/^.*\) /s, "").split(" ");
+}
 
 /** What each thread of the browser's that runs a worker has used until now. */
 function coreTimes() {

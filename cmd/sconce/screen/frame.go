@@ -423,6 +423,15 @@ func (m *model) statusBar() string {
 		}
 	case client.ReachOffline:
 		state = t.bad.Render("○ offline")
+	case client.ReachFull:
+		state = t.bad.Render("○ no space left on this device")
+	}
+	if off := time.Duration(m.connection.Ahead) * time.Second; off != 0 {
+		way := " ahead"
+		if off < 0 {
+			way = " behind"
+		}
+		state += t.bad.Render(" · your clock is " + strings.TrimSuffix(off.Abs().Round(time.Minute).String(), "0s") + way)
 	}
 	if n := m.waiting(); n > 0 && m.connection.State != client.ReachOnline {
 		state += t.accent.Render(" · " + plain.Count(n, "message waits", "messages wait"))
