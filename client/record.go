@@ -173,6 +173,7 @@ type roomRecord struct {
 	Broken bool              `cbor:"20,keyasint,omitempty"` // a rule was broken: a person must look before it rejoins
 	Gather bool              `cbor:"31,keyasint,omitempty"` // this device came back and is still to bring in its person's others
 	Hidden bool              `cbor:"30,keyasint,omitempty"` // the server denies that this device is in, and nothing in the log says so
+	Behind bool              `cbor:"32,keyasint,omitempty"` // the server's log ends before what this device has of it
 
 	// What a list of rooms shows, kept in step with the timeline so that it need
 	// not be read: see summary.go.

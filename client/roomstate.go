@@ -303,6 +303,8 @@ func (c *Client) waiting(r *roomState) string {
 		return ""
 	case r.Hidden:
 		return "the server says that you are not in this room"
+	case r.Behind:
+		return "the server has less of this room than this device"
 	case r.Leaving:
 		return "leaving: any other device in the room completes that when it is next there"
 	case r.Stuck != "":

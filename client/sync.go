@@ -244,6 +244,8 @@ func (c *Client) takeStatus(list []api.RoomStatus) error {
 		r.status, r.last = s, s.Last
 		switch {
 		case !r.Member || r.Stuck != "":
+		case s.Member && s.Last < r.Cursor:
+			c.behind(b, r)
 		case !s.Member && (r.Cursor >= s.Last || s.From > r.Cursor+1):
 			// The log that it may read does not tell it how it was taken out. If
 			// its person is in the room it comes in again.
@@ -254,13 +256,30 @@ func (c *Client) takeStatus(list []api.RoomStatus) error {
 			// What this device acknowledged it had stored: the store is an old copy.
 			c.oldCopy(b, r)
 		}
-		if r.Hidden && r.Stuck == "" {
-			r.Hidden = false // the alarm stays: a person should know
+		hidden, behind := r.Hidden && r.Stuck != "", r.Behind && r.Member && s.Last < r.Cursor
+		if hidden != r.Hidden || behind != r.Behind {
+			r.Hidden, r.Behind = hidden, behind // the alarm stays: a person should know
 			c.saveRoom(b, r)
 			c.roomEvent(b, r)
 		}
 	}
 	return b.apply()
+}
+
+// behind meets a log that ends before what this device has of it: the server was
+// set back to an old copy of its data, or hides what was said. Nothing of a log
+// changes, so what comes into it now stands where something else stood, and the
+// group that the server has is not the one that its members are in.
+func (c *Client) behind(b *batch, r *roomState) {
+	if r.Behind {
+		return
+	}
+	r.Behind = true
+	if r.Kind == room.Self { // no screen shows it
+		b.event(Event{Problem: "The server has lost a part of what your own devices told each other, or hides it."})
+	}
+	c.alarm(b, r, "The server has less of this room than this device: it was set back to an old copy of its data, or it hides what was said. "+
+		"What is written here may reach nobody. Ask its operator; if the data is lost, open a new room.")
 }
 
 // readRoom reads a room's log to its end.

@@ -60,6 +60,59 @@ func TestServerCannotTakeAMemberOutByOmission(t *testing.T) {
 	})
 }
 
+// A server that was set back to an old copy of its data, or says so, is told from
+// one in which nothing happens; what waits goes out once it has all of it again.
+func TestServerThatHasLessThanADeviceRaisesAnAlarm(t *testing.T) {
+	run(t, 55, func(t *testing.T, n *Net) {
+		alice, bob := n.Person("alice"), n.Person("bob")
+		n.MustQuiet()
+		room := n.room("tea", alice, bob)
+		alice.say(room, "said before")
+		n.MustQuiet()
+		if v := viewOf(t, bob, room); v.Alarm != "" {
+			t.Fatalf("an alarm without a reason: %q", v.Alarm)
+		}
+		n.Wire.tamper = func(l *Link, r *request) ([]byte, error, bool) {
+			if l != bob.Link || r.name != api.Rooms.Name {
+				return nil, nil, false
+			}
+			return changed(t, n, r, func(resp *api.RoomsResponse) {
+				for i := range resp.Rooms {
+					if s := &resp.Rooms[i]; s.Room == logID(t, room) {
+						s.Last--
+						s.Cursor = min(s.Cursor, s.Last)
+					}
+				}
+			})
+		}
+		bob.MustSync()
+		bob.Reopen()
+		bob.MustSync()
+		v := viewOf(t, bob, room)
+		if v.Left || v.Alarm == "" || v.Waiting == "" {
+			t.Errorf("bob's room: left %t, alarm %q, waiting %q; want an alarm", v.Left, v.Alarm, v.Waiting)
+		}
+		if err := bob.Client.Dismiss(room); err != nil {
+			t.Fatal(err)
+		}
+		bob.MustSync()
+		if v := viewOf(t, bob, room); v.Alarm != "" {
+			t.Error("the alarm came back after it was dismissed, though nothing changed")
+		}
+		n.Wire.tamper = nil
+		bob.queue(room, client.Draft{Text: "said after"})
+		n.MustQuiet()
+		for _, d := range []*Device{alice, bob} {
+			if got := texts(t, d, room); !slices.Equal(got, []string{"said before", "said after"}) {
+				t.Errorf("%s shows %q", d.Name, got)
+			}
+			if v := viewOf(t, d, room); v.Waiting != "" {
+				t.Errorf("%s still waits: %q", d.Name, v.Waiting)
+			}
+		}
+	})
+}
+
 // To a device that has to come in again, the server's word that its person is not
 // in the room is no more than that.
 func TestServerCannotTakeAMemberOutByDenial(t *testing.T) {
