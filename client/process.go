@@ -228,12 +228,12 @@ func (c *Client) stamp(r *roomState, e *api.Entry) int64 {
 	return r.Stamp
 }
 
-// stampAhead is how far the server's clock may be ahead of this device's, in
-// milliseconds. Beyond that either is wrong.
+// stampAhead is how far a stamp may be ahead of what this device takes for the
+// server's time, in milliseconds.
 const stampAhead = 24 * 3600_000
 
 // believed is a time of the server's as far as it can be shown.
-func (c *Client) believed(at int64) int64 { return max(1, min(at, c.now()+stampAhead)) }
+func (c *Client) believed(at int64) int64 { return max(1, min(at, c.serverTime()+stampAhead)) }
 
 // checkPlace compares what the sender had seen of the log with what this
 // device has: that is how a server that drops, reorders or forks is caught.
