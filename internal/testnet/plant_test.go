@@ -18,8 +18,8 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 	}{
 		{"the server forgets append ids", 6, func(w *World) { w.Wire.plants.forgetIDs = true }},
 		{"the server answers before it is durable", 6, func(w *World) { w.Wire.plants.loseCommitted = true }},
-		{"a commit of a past epoch is put into order", 12, func(w *World) { w.Wire.plants.lateCommits = true }},
-		{"a commit is merged before the verdict", 12, func(w *World) { w.Wire.plants.earlyMerge = true }},
+		{"a commit of a past epoch is put into order", 30, func(w *World) { w.Wire.plants.lateCommits = true }},
+		{"a commit is merged before the verdict", 30, func(w *World) { w.Wire.plants.earlyMerge = true }},
 		{"the cursor is saved apart", 12, func(w *World) {
 			for _, d := range w.Devices {
 				d.OnStore = func(s client.Store) client.Store { return splitStore{s} }

@@ -50,7 +50,7 @@ func TestPartOfALargeTreeCostsThePart(t *testing.T) {
 		ada, bob := w.person(t), w.person(t)
 		ada.create(room.Group, nil)
 		ada.letIn(bob)
-		large := make([]byte, 24<<20)
+		large := make([]byte, 60<<20)
 		_, _ = rand.Read(large)
 		hash := sha256.Sum256(ada.group.Tree())
 		_, err := w.db.Write.ExecContext(t.Context(), "UPDATE tree SET tree = $2 WHERE hash = $1", hash[:], large)
@@ -63,8 +63,9 @@ func TestPartOfALargeTreeCostsThePart(t *testing.T) {
 		if !slices.Equal(resp.Tree, large[8<<20:8<<20+api.MaxTreePart]) || resp.TreeSize != uint64(len(large)) {
 			t.Errorf("%d bytes of %d, and not the part asked for", len(resp.Tree), resp.TreeSize)
 		}
-		if cost := after.TotalAlloc - before.TotalAlloc; cost > 16<<20 {
-			t.Errorf("a part of %d MiB took %d MiB", api.MaxTreePart>>20, cost>>20)
+		// A driver copies what it reads some times over, and other things go on.
+		if cost := after.TotalAlloc - before.TotalAlloc; cost > uint64(len(large)/2) {
+			t.Errorf("a part of %d MiB took %d MiB, of a tree of %d MiB", api.MaxTreePart>>20, cost>>20, len(large)>>20)
 		}
 	})
 }
