@@ -237,10 +237,12 @@ func holdsPart(data, message []byte) bool {
 }
 
 // answerAfter finds the answer to the append that was under way at a moment:
-// the next thing that is written to the connection on which it came.
+// the next thing that is written to the connection on which it came. Where the
+// server still listens for its client's leaving, that takes the request's first byte.
 func answerAfter(calls []systemCall, moment int) (int, error) {
 	for i := moment; i >= 0; i-- {
-		if !bytes.HasPrefix(calls[i].data, []byte("POST /v1/append ")) || calls[i].name != "read" || !calls[i].ends {
+		request, _ := bytes.CutPrefix(calls[i].data, []byte("P"))
+		if !bytes.HasPrefix(request, []byte("OST /v1/append ")) || calls[i].name != "read" || !calls[i].ends {
 			continue
 		}
 		for j := i; j < len(calls); j++ {
