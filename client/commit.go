@@ -299,15 +299,17 @@ func (c *Client) resend(ctx context.Context, r *roomState, s *stagedRecord) erro
 	return fmt.Errorf("%w: the server refused a change: %w", errRoom, err)
 }
 
-// dropPassed gives up a way in that stands in the log before what this device
-// may read: it was taken out and let in again before it saw the entry, which it
-// will never see. The next round begins anew.
+// dropPassed gives up a way in that stands in the log where this device will never
+// see it: it was taken out and let in again before it had read that far; or its
+// store is an old copy, it had read the entry and gone on, and what everybody has is
+// not kept. The next round begins anew.
 func (c *Client) dropPassed(r *roomState, s *stagedRecord, seq uint64) error {
 	if err := c.lock(); err != nil {
 		return err
 	}
 	defer c.mu.Unlock()
-	if r.staged != s || !s.Join || r.Cursor < seq {
+	old := r.status != nil && r.status.Cursor >= seq
+	if r.staged != s || !s.Join || r.Cursor < seq && !old {
 		return nil
 	}
 	b := c.batch()
