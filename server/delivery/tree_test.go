@@ -63,8 +63,8 @@ func TestPartOfALargeTreeCostsThePart(t *testing.T) {
 		if !slices.Equal(resp.Tree, large[8<<20:8<<20+api.MaxTreePart]) || resp.TreeSize != uint64(len(large)) {
 			t.Errorf("%d bytes of %d, and not the part asked for", len(resp.Tree), resp.TreeSize)
 		}
-		// A driver copies what it reads some times over, and other things go on.
-		if cost := after.TotalAlloc - before.TotalAlloc; cost > uint64(len(large)/2) {
+		// PostgreSQL's driver copies what it reads some times over.
+		if cost := after.TotalAlloc - before.TotalAlloc; cost > 5*api.MaxTreePart {
 			t.Errorf("a part of %d MiB took %d MiB, of a tree of %d MiB", api.MaxTreePart>>20, cost>>20, len(large)>>20)
 		}
 	})
