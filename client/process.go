@@ -400,7 +400,8 @@ func (c *Client) mergeCommit(b *batch, r *roomState, e *api.Entry, s *mls.Staged
 		if err := c.replaceGroup(b, r, nil); err != nil {
 			return err
 		}
-		r.Left, r.Stuck, r.Hidden = true, "", false
+		r.Left, r.Stuck = true, ""
+		r.shown()
 		return nil
 	}
 	if err := c.rememberParticipants(r); err != nil {

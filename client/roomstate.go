@@ -97,7 +97,8 @@ func (c *Client) replaceGroup(b *batch, r *roomState, g *mls.Group) error {
 	}
 	r.group, r.Member = g, g != nil
 	if g != nil {
-		r.Left, r.Stuck, r.Checked, r.Hidden = false, "", false, false
+		r.Left, r.Stuck, r.Checked = false, "", false
+		r.shown()
 		for _, o := range r.outbox {
 			o.sent = false // its place may lie in what this device passes over: asking again tells
 		}

@@ -217,9 +217,24 @@ func (c *Client) hidden(r *roomState) error {
 	if r.Kind == room.Self { // no screen shows it
 		b.event(Event{Problem: "The server does not list the group in which your own devices tell each other what was read and verified."})
 	}
-	c.alarm(b, r, "The server says that you are not in this room, and this device has not seen anybody take you out. Ask somebody who is in it: "+
-		"if you were taken out, dismiss this alarm to leave the room; if you were not, the server hides the room from you.")
+	c.alarm(b, r, alarmHidden)
 	return b.apply()
+}
+
+const (
+	alarmHidden = "The server says that you are not in this room, and this device has not seen anybody take you out. Ask somebody who is in it: " +
+		"if you were taken out, dismiss this alarm to leave the room; if you were not, the server hides the room from you."
+	alarmWasHidden = "For a while the server said that you were not in this room, and this device has not seen anybody take you out. Ask somebody who is in it: " +
+		"if nobody took you out and let you in again, the server hid the room from you."
+)
+
+// shown notes that a room which was hidden is there again. The alarm stays, and
+// says what was: a person should know of it.
+func (r *roomState) shown() {
+	r.Hidden = false
+	if r.Alarm == alarmHidden {
+		r.Alarm = alarmWasHidden
+	}
 }
 
 func (c *Client) takeStatus(list []api.RoomStatus) error {
@@ -258,7 +273,9 @@ func (c *Client) takeStatus(list []api.RoomStatus) error {
 		}
 		hidden, behind := r.Hidden && r.Stuck != "", r.Behind && r.Member && s.Last < r.Cursor
 		if hidden != r.Hidden || behind != r.Behind {
-			r.Hidden, r.Behind = hidden, behind // the alarm stays: a person should know
+			if r.Behind = behind; !hidden { // the alarm of either stays
+				r.shown()
+			}
 			c.saveRoom(b, r)
 			c.roomEvent(b, r)
 		}
