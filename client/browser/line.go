@@ -16,15 +16,34 @@ import (
 // Core is what the worker's script calls:
 //
 //	connect(onLine: (line: string) => void, onClose: () => void): { send(line: string): void, close(): void }
+//	rehearse(): () => void
 //
 // Each connection is served as [bridge.Serve] serves a pipe. onClose is called
-// when the core ends it: its caller sent more than waits to be read.
-func Core(ctx context.Context, d bridge.Door) js.Value {
+// when the core ends it: its caller sent more than waits to be read. rehearse
+// begins what [bridge.Rehearse] does, and gives what ends it.
+func Core(ctx context.Context, h *Host, d bridge.Door) js.Value {
 	object := js.Global().Get("Object").New()
 	object.Set("connect", js.FuncOf(func(_ js.Value, args []js.Value) any {
 		return connect(ctx, d, args[0], args[1])
 	}))
+	object.Set("rehearse", js.FuncOf(func(js.Value, []js.Value) any {
+		ctx, stop := context.WithCancel(ctx)
+		go h.rehearse(ctx)
+		return js.FuncOf(func(js.Value, []js.Value) any { stop(); return nil })
+	}))
 	return object
+}
+
+// rehearse only saves time: when it fails, nothing is worse than without.
+func (h *Host) rehearse(ctx context.Context) {
+	v, err := h.open(ctx, "rehearsal", "")
+	if err == nil {
+		s, k := &Store{v: v.Get("store")}, &Keyring{v: v.Get("keyring")}
+		err = errors.Join(bridge.Rehearse(ctx, s, k), s.Close(), k.Close())
+	}
+	if err != nil && ctx.Err() == nil {
+		js.Global().Get("console").Call("warn", "sconce: rehearsing: "+err.Error())
+	}
 }
 
 func connect(ctx context.Context, d bridge.Door, onLine, onClose js.Value) js.Value {

@@ -62,13 +62,22 @@ func (p *Platform) Open(key client.VaultKey) (*client.Vault, error) {
 // them.
 func (p *Platform) with(open func(*Store, *Keyring) (*client.Vault, error)) (*client.Vault, error) {
 	ctx := context.Background()
+	var k *Keyring
+	ring := make(chan error, 1)
+	go func() { // both at once: each waits until a tab that has just gone lets go
+		var err error
+		k, err = p.Host.OpenKeyring(ctx, deviceName)
+		ring <- err
+	}()
 	s, err := p.Host.OpenStore(ctx, deviceName)
-	if err != nil {
-		return nil, err
-	}
-	k, err := p.Host.OpenKeyring(ctx, deviceName)
-	if err != nil {
-		return nil, errors.Join(err, s.Close())
+	if ringErr := <-ring; err != nil || ringErr != nil {
+		if ringErr == nil {
+			ringErr = k.Close()
+		}
+		if err == nil {
+			err = s.Close()
+		}
+		return nil, errors.Join(err, ringErr)
 	}
 	v, err := open(s, k)
 	if err != nil {

@@ -39,6 +39,6 @@ func serve() error {
 		return err
 	}
 	door := bridge.NewHost(&browser.Platform{Host: host, Version: version}, bridge.HostOptions{})
-	js.Global().Set("sconceCore", browser.Core(context.Background(), door))
+	js.Global().Set("sconceCore", browser.Core(context.Background(), host, door))
 	return nil
 }

@@ -15,6 +15,8 @@ const args = [
 ];
 const context = await chromium.launchPersistentContext(profile, { executablePath, headless: true, args });
 context.setDefaultTimeout(60_000);
+const warned = [];
+context.on("console", (message) => warned.push(message.text()));
 const say = (what, value) => console.log(JSON.stringify({ what, value }));
 
 /** Opens a tab. */
@@ -219,6 +221,7 @@ try {
   await c.waitForFunction(async () => (await door.call("state", {}).catch(() => ({}))).state === "open");
   await collect(c);
   assert.deepEqual(violations, []);
+  assert.deepEqual(warned.filter((text) => text.startsWith("sconce:")), []);
   say("done", sent);
 } finally {
   await context.close();

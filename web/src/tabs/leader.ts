@@ -25,7 +25,7 @@ export function prepareCore(): Worker {
   return new Worker(ourScript(coreURL), { type: "module", name: "sconce-core" });
 }
 
-/** Leads until stop. inherit gives what opens the store, where the leader before had it open. */
+/** Leads until stop. */
 export class Leader {
   readonly #all = new BroadcastChannel(allChannel);
   readonly #inbox = new BroadcastChannel(leaderChannel);
@@ -42,11 +42,12 @@ export class Leader {
   #began = 0;
   #token: string | null = null;
   #locking = false;
-  #inherit: () => Promise<string | null>;
+  #inherited: Promise<string | null>;
 
-  constructor(inherit: () => Promise<string | null>, prepared: Worker) {
+  /** inherited is what opens the store, where the leader before had it open. */
+  constructor(inherited: Promise<string | null>, prepared: Worker) {
     performance.mark("sconce-lead"); // marks tell where the time of a hand-over goes
-    this.#inherit = inherit;
+    this.#inherited = inherited;
     this.#inbox.onmessage = ({ data }: MessageEvent<ToLeader>) => this.#hear(data);
     this.#start(prepared);
   }
@@ -99,7 +100,7 @@ export class Leader {
     this.#door = door;
     this.#ears?.renewed();
     this.#watch(door);
-    const token = await this.#inherit();
+    const token = await this.#inherited;
     try {
       if (token !== null && !this.#locking) await door.call("unlock", { token });
     } catch {
@@ -143,6 +144,7 @@ export class Leader {
     if (this.#locking) return;
     this.#locking = true;
     this.#token = null;
+    this.#inherited = Promise.resolve(null); // also for a core that is started anew
     this.#door?.call("lock", {}).catch(() => {});
   }
 
@@ -161,7 +163,7 @@ export class Leader {
       if (this.#worker !== worker) return;
       worker?.terminate();
       this.#door = this.#ears = undefined;
-      this.#inherit = () => Promise.resolve(null);
+      this.#inherited = Promise.resolve(null);
       this.#start(prepareCore());
     }, lastWords);
   }

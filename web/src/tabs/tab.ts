@@ -161,7 +161,7 @@ class TabPipe implements Pipe {
     return navigator.locks.request(leaderLock, () => {
       clearTimeout(preparing);
       leads();
-      const leader = new Leader(() => this.#inherit(), prepared ?? prepareCore());
+      const leader = new Leader(this.#inherit(), prepared ?? prepareCore());
       this.#leading = leader;
       // The core ends with the page, and the next one begins at once.
       return new Promise<void>((gone) => addEventListener("pagehide", () => (leader.stop(), gone()), { once: true }));

@@ -27,6 +27,8 @@ interface Line {
 
 interface Core {
   connect(onLine: (line: string) => void, onClose: () => void): Line;
+  /** Begins to do everything once beforehand, and gives what ends that. */
+  rehearse(): () => void;
 }
 
 const tell = (message: FromCore) => postMessage(message);
@@ -66,8 +68,14 @@ function failed(thrown: unknown): void {
 async function boot(): Promise<void> {
   // The page may speak before the core can listen.
   const early: MessageEvent<ToCore>[] = [];
+  let leads = false;
   let lead = () => {};
-  const mayLead = new Promise<void>((resolve) => (lead = resolve));
+  const mayLead = new Promise<void>((resolve) => {
+    lead = () => {
+      leads = true;
+      resolve();
+    };
+  });
   const keep = (event: MessageEvent<ToCore>) => (event.data.kind === "lead" ? lead() : void early.push(event));
   addEventListener("message", keep);
   // The program is the longest way: it is under way before the rest is read.
@@ -78,8 +86,10 @@ async function boot(): Promise<void> {
   taken.catch(() => {}); // it is told below
   Object.assign(globalThis, { sconceHost: host });
   await start(await program, [], () => failed(new Error("the core stopped")));
+  const core = (globalThis as unknown as { sconceCore: Core }).sconceCore;
+  if (!leads) void mayLead.then(core.rehearse());
   await taken;
-  listen((globalThis as unknown as { sconceCore: Core }).sconceCore);
+  listen(core);
   removeEventListener("message", keep);
   tell({ kind: "ready", persistent: host.persistent });
   for (const { data } of early) dispatchEvent(new MessageEvent("message", { data }));

@@ -22,6 +22,8 @@ export interface Host {
   full(): boolean;
   /** Removes a store and its keyring, which must be closed. */
   wipe(name: string): Promise<void>;
+  /** A store and a keyring in memory, for what a core does before it leads. */
+  rehearsal(): Promise<{ store: StoreHandle; keyring: KeyringHandle }>;
   /** Argon2id, in a worker that is ended for it. */
   derive(passphrase: Uint8Array, salt: Uint8Array, passes: number, memoryKiB: number, lanes: number): Promise<Uint8Array>;
 }
@@ -70,6 +72,10 @@ export function makeHost(module: Promise<WebAssembly.Module>, build: string): Wa
     hasStore: (name) => files().hasStore(name),
     full: () => files().full(),
     wipe: (name) => files().wipe(name),
+    rehearsal: async () => {
+      const memory = inNoFiles(inMemory(await library));
+      return { store: await memory.openStore(""), keyring: await memory.openKeyring("") };
+    },
     derive: async (passphrase, salt, passes, memoryKiB, lanes) =>
       derive({ module: await module, passphrase, salt, passes, memoryKiB, lanes }),
   };

@@ -35,7 +35,7 @@ const patience = 3000;
 
 /** Repeats what fails because somebody else holds the file, for a while. */
 export async function whenFree<T>(open: () => Promise<T>): Promise<T> {
-  for (let waited = 0, step = 4; ; waited += step, step = Math.min(2 * step, 16)) {
+  for (let waited = 0, step = 3; ; waited += step, step = waited < 150 ? 3 : 16) {
     try {
       return await open();
     } catch (thrown) {
