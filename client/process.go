@@ -417,7 +417,11 @@ func (c *Client) mergeCommit(b *batch, r *roomState, e *api.Entry, s *mls.Staged
 	}
 	switch {
 	case view.External && !s.Own():
-		c.planAnswer(r, mls.LeafIndex(view.Committer.Index))
+		if r.Kind == room.Self {
+			c.planTelling(r, by)
+		} else {
+			c.planAnswer(r, mls.LeafIndex(view.Committer.Index))
+		}
 	case s.Own() && len(view.Added) > 0:
 		return c.resendState(b, r)
 	}

@@ -1,6 +1,8 @@
 package client
 
 import (
+	"bytes"
+	"maps"
 	"slices"
 
 	"sconce/content"
@@ -9,7 +11,8 @@ import (
 )
 
 // The self-group is a room of one person's own devices, in which they tell each
-// other what the person has read, what began to burn, whom they verified.
+// other what the person has read, what began to burn, whom they verified, and how
+// they want rooms listed.
 
 // tellSelf puts notes into the self-group's outbox, if there is one yet and
 // another device to read them. Without one they would tell nobody but the server
@@ -31,6 +34,61 @@ func (c *Client) tellSelf(b *batch, notes ...content.Note) error {
 	return nil
 }
 
+// planTelling plans to tell a device that came into the self-group what this
+// person chose before: from the log it learns only what is said from then on. One
+// device does, and all agree which: the one that let the newcomer in, or the first
+// where that one is not there.
+func (c *Client) planTelling(r *roomState, newcomer identity.Credential) {
+	in := devicesOf(r.group)
+	teller := newcomer.Device
+	if log := c.knownLog(c.device.User); log != nil {
+		for i := range log.Length() {
+			if e := log.Entry(i); e.Hash() == newcomer.Entry {
+				teller = e.Signer()
+			}
+		}
+	}
+	if teller == newcomer.Device || !in[teller] {
+		for _, leaf := range r.group.Members() {
+			if cred, err := room.CredentialOf(leaf); err == nil && cred.Device != newcomer.Device {
+				teller = cred.Device
+				break
+			}
+		}
+	}
+	if teller == c.deviceID() {
+		r.Answer = c.now()
+	}
+}
+
+// tellAll tells the self-group all that this device knows of what its person
+// chose. Who knows it already takes nothing of it. It is never nothing, so that
+// the server does not learn whether there is something.
+func (c *Client) tellAll(b *batch, r *roomState) error {
+	notes := []content.Note{content.Choice{At: uint64(c.settings.At), Receipts: !c.settings.NoReceipts, Typing: !c.settings.NoTyping}}
+	for _, u := range slices.SortedFunc(maps.Keys(c.people), func(a, b identity.UserID) int { return bytes.Compare(a[:], b[:]) }) {
+		if p := c.people[u]; p.At != 0 && !p.Changed { // what is doubtful, each device finds out by itself
+			notes = append(notes, content.Verified{User: u, Head: p.Verified, At: uint64(p.At), Withdrawn: !p.verified()})
+		}
+	}
+	for _, q := range c.sortedRooms() {
+		if q.Kind == room.Self || q.Left {
+			continue
+		}
+		if q.Prefered != 0 {
+			notes = append(notes, content.Preference{Room: q.id, At: uint64(q.Prefered), Pinned: q.Pinned, Notify: q.Notify})
+		}
+		if q.Read != 0 {
+			notes = append(notes, content.ReadMark{Room: q.id, Seq: q.Read})
+		}
+	}
+	if len(r.outbox)+len(notes)/content.MaxNotes >= maxQueued {
+		r.Answer = c.now() + answerAgain
+		return nil
+	}
+	return c.tellSelf(b, notes...)
+}
+
 // onlyDevice reports whether this person has no device but this one.
 func (c *Client) onlyDevice() bool {
 	log := c.knownLog(c.device.User)
@@ -42,6 +100,7 @@ func (c *Client) takeNotes(b *batch, a arrival, notes []content.Note) error {
 	if a.user != c.device.User || a.mine {
 		return nil
 	}
+	var verified []identity.UserID
 	for _, n := range notes {
 		switch n := n.(type) {
 		case content.ReadMark:
@@ -55,13 +114,16 @@ func (c *Client) takeNotes(b *batch, a arrival, notes []content.Note) error {
 				return err
 			}
 		case content.Verified:
-			c.noteVerified(b, n)
+			if c.noteVerified(b, n) {
+				verified = append(verified, n.User)
+			}
 		case content.Preference:
 			c.takePreference(b, n)
 		case content.Choice:
 			c.takeChoice(b, n)
 		}
 	}
+	c.tellTrust(b, verified...)
 	return nil
 }
 

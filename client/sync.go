@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -126,18 +127,30 @@ func (c *Client) eachRoom(fn func(*roomState) error) error {
 	if err := c.lock(); err != nil {
 		return err
 	}
-	var all []*roomState
-	for _, r := range c.rooms {
-		all = append(all, r)
-	}
+	all := c.sortedRooms()
 	c.mu.Unlock()
-	slices.SortFunc(all, func(a, b *roomState) int { return bytes.Compare(a.id[:], b.id[:]) })
 	for _, r := range all {
 		if err := fn(r); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sortedRooms lists the rooms by id, after the self-group: a new device that is in
+// that first misses nothing that is said there of the others.
+func (c *Client) sortedRooms() []*roomState {
+	all := slices.Collect(maps.Values(c.rooms))
+	slices.SortFunc(all, func(a, b *roomState) int {
+		switch {
+		case a.Kind == b.Kind || a.Kind != room.Self && b.Kind != room.Self:
+			return bytes.Compare(a.id[:], b.id[:])
+		case a.Kind == room.Self:
+			return -1
+		}
+		return 1
+	})
+	return all
 }
 
 func (c *Client) expireNow() error {
