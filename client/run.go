@@ -48,13 +48,14 @@ func (c *Client) stayConnected(ctx context.Context) error {
 		if c.wentOnline() {
 			wait = 500 * time.Millisecond
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := Pause(ctx, wait); err != nil {
 			return err
 		}
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) error {
+// Pause waits. When ctx ends first it gives that one's error at once.
+func Pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
