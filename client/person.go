@@ -260,16 +260,19 @@ func (c *Client) knownPeople(query string) ([]PersonView, error) {
 		return nil, err
 	}
 	defer c.mu.Unlock()
-	var views []PersonView
+	var found []identity.UserID
 	for u := range c.people {
-		v := c.personView(u)
-		if strings.Contains(strings.ToLower(v.Name), strings.ToLower(query)) {
-			views = append(views, v)
+		if strings.Contains(strings.ToLower(c.nameOf(u)), strings.ToLower(query)) {
+			found = append(found, u)
 		}
 	}
-	slices.SortFunc(views, func(a, b PersonView) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.User, b.User))
+	slices.SortFunc(found, func(a, b identity.UserID) int {
+		return cmp.Or(cmp.Compare(c.nameOf(a), c.nameOf(b)), bytes.Compare(a[:], b[:]))
 	})
+	var views []PersonView
+	for _, u := range found {
+		views = append(views, c.personView(u))
+	}
 	return views, nil
 }
 
