@@ -34,29 +34,31 @@ func (c *Client) tellSelf(b *batch, notes ...content.Note) error {
 	return nil
 }
 
-// planTelling plans to tell a device that came into the self-group what this
-// person chose before: from the log it learns only what is said from then on. One
-// device does, and all agree which: the one that let the newcomer in, or the first
-// where that one is not there.
-func (c *Client) planTelling(r *roomState, newcomer identity.Credential) {
+// planTelling plans to tell again what the person chose, after one of their devices
+// came into the self-group or took another out. One that came in learns from the log
+// only what is said from then on, and nobody knows what was chosen on it before; and
+// one that is out may have had to tell. So two do: the one that made the commit, if it
+// knows anything, and another, of which all know who it is: the one that had let it
+// in, or the first where that one is not there.
+func (c *Client) planTelling(r *roomState, committer identity.Credential) {
 	in := devicesOf(r.group)
-	teller := newcomer.Device
+	other := committer.Device
 	if log := c.knownLog(c.device.User); log != nil {
 		for i := range log.Length() {
-			if e := log.Entry(i); e.Hash() == newcomer.Entry {
-				teller = e.Signer()
+			if e := log.Entry(i); e.Hash() == committer.Entry {
+				other = e.Signer()
 			}
 		}
 	}
-	if teller == newcomer.Device || !in[teller] {
+	if other == committer.Device || !in[other] {
 		for _, leaf := range r.group.Members() {
-			if cred, err := room.CredentialOf(leaf); err == nil && cred.Device != newcomer.Device {
-				teller = cred.Device
+			if cred, err := room.CredentialOf(leaf); err == nil && cred.Device != committer.Device {
+				other = cred.Device
 				break
 			}
 		}
 	}
-	if teller == c.deviceID() {
+	if own := c.deviceID(); own == other || own == committer.Device && len(c.chosen()) > 0 {
 		r.Answer = c.now()
 	}
 }
@@ -65,7 +67,22 @@ func (c *Client) planTelling(r *roomState, newcomer identity.Credential) {
 // chose. Who knows it already takes nothing of it. It is never nothing, so that
 // the server does not learn whether there is something.
 func (c *Client) tellAll(b *batch, r *roomState) error {
-	notes := []content.Note{content.Choice{At: uint64(c.settings.At), Receipts: !c.settings.NoReceipts, Typing: !c.settings.NoTyping}}
+	notes := c.chosen()
+	if len(notes) == 0 {
+		notes = []content.Note{content.Choice{Receipts: true, Typing: true}}
+	}
+	if len(r.outbox)+len(notes)/content.MaxNotes >= maxQueued {
+		r.Answer = c.now() + answerAgain
+		return nil
+	}
+	return c.tellSelf(b, notes...)
+}
+
+// chosen is what this device knows of what its person chose, verified and read.
+func (c *Client) chosen() (notes []content.Note) {
+	if s := &c.settings; s.At != 0 {
+		notes = append(notes, content.Choice{At: uint64(s.At), Receipts: !s.NoReceipts, Typing: !s.NoTyping})
+	}
 	for _, u := range slices.SortedFunc(maps.Keys(c.people), func(a, b identity.UserID) int { return bytes.Compare(a[:], b[:]) }) {
 		if p := c.people[u]; p.At != 0 && !p.Changed { // what is doubtful, each device finds out by itself
 			notes = append(notes, content.Verified{User: u, Head: p.Verified, At: uint64(p.At), Withdrawn: !p.verified()})
@@ -82,11 +99,7 @@ func (c *Client) tellAll(b *batch, r *roomState) error {
 			notes = append(notes, content.ReadMark{Room: q.id, Seq: q.Read})
 		}
 	}
-	if len(r.outbox)+len(notes)/content.MaxNotes >= maxQueued {
-		r.Answer = c.now() + answerAgain
-		return nil
-	}
-	return c.tellSelf(b, notes...)
+	return notes
 }
 
 // onlyDevice reports whether this person has no device but this one.

@@ -181,21 +181,68 @@ func TestNewDeviceIsToldThoughTheOneThatTellsCrashes(t *testing.T) {
 	}
 }
 
-// Where the device that let a new one in is gone, another one tells.
+// Where the device that let a new one in goes before it has told, another one does:
+// people link a new phone, and take the old one out at once.
 func TestNewDeviceIsToldThoughTheOneThatLetItInIsGone(t *testing.T) {
-	run(t, 434, func(t *testing.T, n *Net) {
-		alice, bob, carol := n.Person("alice"), n.Person("bob"), n.Person("carol")
-		phone := n.mustLink(alice, "alice/2")
+	for name, tt := range map[string]struct{ entered, byItself bool }{
+		"before it entered":               {},
+		"after":                           {entered: true},
+		"before, by the new one":          {byItself: true},
+		"by the new one that has entered": {entered: true, byItself: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, 434, func(t *testing.T, n *Net) {
+				alice, bob, carol := n.Person("alice"), n.Person("bob"), n.Person("carol")
+				phone := n.mustLink(alice, "alice/2")
+				n.MustQuiet()
+				w := wish(t, n, alice, bob, carol)
+				third := n.mustLink(phone, "alice/3")
+				if tt.entered {
+					third.MustSync()
+				}
+				by := alice
+				if tt.byItself {
+					by = third
+				}
+				if err := by.Client.RemoveDevice(t.Context(), phone.Client.Me().Device); err != nil {
+					t.Fatal(err)
+				}
+				phone.Removed = true
+				n.MustQuiet()
+				if missing := w.unknown(t, third); missing != nil {
+					t.Errorf("alice/3 does not know %q", missing)
+				}
+			})
+		})
+	}
+}
+
+// What is chosen on a new device while its way into the self-group is held up
+// reaches the others.
+func TestChoiceOnADeviceThatIsStillOnItsWayInIsTold(t *testing.T) {
+	run(t, 437, func(t *testing.T, n *Net) {
+		alice, bob := n.Person("alice"), n.Person("bob")
 		n.MustQuiet()
-		w := wish(t, n, alice, bob, carol)
-		third := n.mustLink(phone, "alice/3")
-		if err := alice.Client.RemoveDevice(t.Context(), phone.Client.Me().Device); err != nil {
+		room := n.room("tea", alice, bob)
+		phone := n.mustLink(alice, "alice/2")
+		n.Wire.tamper = func(l *Link, r *request) ([]byte, error, bool) {
+			return nil, errLost, l == phone.Link && r.name == api.ReadGroupInfo.Name
+		}
+		if err := phone.Sync(); err == nil {
+			t.Fatal("the phone came in")
+		}
+		pinned, off := true, false
+		if err := phone.Client.SetPreferences(room, client.Preferences{Pinned: &pinned}); err != nil {
 			t.Fatal(err)
 		}
-		phone.Removed = true
+		if _, err := phone.Client.SetSettings(client.SettingsChange{Typing: &off}); err != nil {
+			t.Fatal(err)
+		}
+		n.Wire.tamper = nil
 		n.MustQuiet()
-		if missing := w.unknown(t, third); missing != nil {
-			t.Errorf("let in by a device that is gone, alice/3 does not know %q", missing)
+		s, err := alice.Client.Settings()
+		if v := viewOf(t, alice, room); err != nil || !v.Pinned || s.Typing {
+			t.Errorf("alice/1: pinned %t, settings %+v, %v", v.Pinned, s, err)
 		}
 	})
 }
