@@ -94,7 +94,7 @@ type Service struct {
 	Config
 	connects duty.OriginLimiter
 	arriving duty.OriginCrowd // streams not logged in yet
-	ctx      context.Context // ends with Close
+	ctx      context.Context  // ends with Close
 	stop     context.CancelFunc
 	running  sync.WaitGroup // every goroutine of every stream
 	crew     *crew
