@@ -186,10 +186,8 @@ func Link(ctx context.Context, cfg Config, address identity.Address, deviceName 
 		if err == nil && len(resp.Entries) > 0 {
 			return c, c.linked(address, resp)
 		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("nobody approved this device: %w", ctx.Err())
-		case <-time.After(linkPoll):
+		if err := Pause(ctx, linkPoll); err != nil {
+			return nil, fmt.Errorf("nobody approved this device: %w", err)
 		}
 	}
 }

@@ -328,14 +328,18 @@ func (c *Client) Me() Me {
 
 func (c *Client) deviceID() identity.DeviceID { return c.self.Keys().ID() }
 
+// credential is how this device's leaves name it.
+func (c *Client) credential() identity.Credential {
+	return identity.Credential{User: c.device.User, Device: c.deviceID(), Entry: c.device.Entry}
+}
+
 // signer is this device as a leaf signs.
 func (c *Client) signer() (mls.Signer, error) {
 	k, ok := c.self.Leaf(uint16(room.Suite))
 	if !ok {
 		return mls.Signer{}, fmt.Errorf("this device has no key for suite %v", room.Suite)
 	}
-	cred := identity.Credential{User: c.device.User, Device: c.deviceID(), Entry: c.device.Entry}
-	return mls.Signer{Credential: room.Credential(cred), Public: k.Public, Private: mls.Secret(k.Secret)}, nil
+	return mls.Signer{Credential: room.Credential(c.credential()), Public: k.Public, Private: mls.Secret(k.Secret)}, nil
 }
 
 // mlsConfig is what mls is told for every group.

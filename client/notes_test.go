@@ -8,6 +8,7 @@ import (
 	"testing/cryptotest"
 	"testing/synctest"
 
+	"sconce/api"
 	"sconce/client"
 	"sconce/content"
 	"sconce/internal/testnet"
@@ -177,6 +178,36 @@ func TestReadingAloneTellsNobodyAnything(t *testing.T) {
 		n.MustQuiet()
 		if posted, roused := read("two"); posted == 0 || !roused {
 			t.Errorf("with two devices, reading posts %d notes and rouses the client: %t", posted, roused)
+		}
+	})
+}
+
+// A device that was busy takes the news of a room and the note about it in one go.
+func TestNoteAboutARoomThatCameWithItCounts(t *testing.T) {
+	talking(t, 77, func(t *testing.T, n *testnet.Net, alice, bob *testnet.Device, _ string) {
+		phone := n.Blank("alice", "alice/2")
+		if err := n.Link(alice, phone); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		v, err := alice.Client.NewRoom(t.Context(), "new", []string{bob.Client.Me().User})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pinned := true
+		if err := alice.Client.SetPreferences(v.Room, client.Preferences{Pinned: &pinned}); err != nil {
+			t.Fatal(err)
+		}
+		alice.MustSync()
+		self := api.LogID(idOf(t, selfOf(t, phone)))
+		entries, err := n.Server().Log(t.Context(), phone, self)
+		if err != nil || len(entries) == 0 {
+			t.Fatalf("%d entries in the self-group, %v", len(entries), err)
+		}
+		err = phone.Client.Pushed(t.Context(), &api.Push{Log: api.Inbox(deviceOf(t, phone)), Last: 1},
+			&api.Push{Log: self, Entries: entries, Last: entries[len(entries)-1].Seq})
+		if err != nil || !roomOf(t, phone, v.Room).Pinned {
+			t.Errorf("the phone shows %+v, %v; want it pinned", roomOf(t, phone, v.Room), err)
 		}
 	})
 }

@@ -395,8 +395,8 @@ func (c *Client) resendState(b *batch, r *roomState) error {
 	return err
 }
 
-// answer tells a newcomer the room's state, when this device's moment has come
-// and nobody else did.
+// answer tells a newcomer the room's state, or in the self-group what the person
+// chose, when this device's moment has come and nobody else did.
 func (c *Client) answer(r *roomState) error {
 	if err := c.lock(); err != nil {
 		return err
@@ -407,10 +407,14 @@ func (c *Client) answer(r *roomState) error {
 	}
 	r.Answer = 0
 	b := c.batch()
-	c.saveRoom(b, r)
-	if err := c.resendState(b, r); err != nil {
+	tell := c.resendState
+	if r.Kind == room.Self {
+		tell = c.tellAll
+	}
+	if err := tell(b, r); err != nil {
 		return err
 	}
+	c.saveRoom(b, r)
 	return b.apply()
 }
 

@@ -120,7 +120,7 @@ func (c *Client) takeLogs(asked []identity.UserID, slicesOf []api.LogSlice) (res
 // identity back with the recovery key: it is they, or whoever has that key.
 func (c *Client) noteRecovery(b *batch, u identity.UserID, l *identity.Log, from int) {
 	p, ok := c.people[u]
-	if !ok || p.At == 0 {
+	if !ok || !p.verified() {
 		return
 	}
 	for i := from; i < l.Length(); i++ {
@@ -164,8 +164,10 @@ func (c *Client) extendLog(u identity.UserID, s api.LogSlice) (*identity.Log, er
 func (c *Client) contradicted(b *batch, u identity.UserID, err error) {
 	c.log.Warn("a device log contradicts what was known", "err", err)
 	p := c.person(u)
-	p.Changed = true
-	c.savePerson(b, u, p)
+	if !p.Changed { // what was verified before says nothing of it any more
+		p.Changed, p.At = true, max(p.At, c.serverTime())
+		c.savePerson(b, u, p)
+	}
 	b.event(Event{Problem: fmt.Sprintf("The server shows a history of %s's devices that can't be true: %v. Do not trust what comes from there until you have compared safety numbers.", c.nameOf(u), err)})
 }
 
@@ -200,7 +202,7 @@ func (c *Client) trust(u identity.UserID) Trust {
 		return Verified
 	case ok && p.Changed:
 		return Changed
-	case ok && p.At != 0:
+	case ok && p.verified():
 		return Verified
 	}
 	return Unverified
@@ -258,16 +260,19 @@ func (c *Client) knownPeople(query string) ([]PersonView, error) {
 		return nil, err
 	}
 	defer c.mu.Unlock()
-	var views []PersonView
+	var found []identity.UserID
 	for u := range c.people {
-		v := c.personView(u)
-		if strings.Contains(strings.ToLower(v.Name), strings.ToLower(query)) {
-			views = append(views, v)
+		if strings.Contains(strings.ToLower(c.nameOf(u)), strings.ToLower(query)) {
+			found = append(found, u)
 		}
 	}
-	slices.SortFunc(views, func(a, b PersonView) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.User, b.User))
+	slices.SortFunc(found, func(a, b identity.UserID) int {
+		return cmp.Or(cmp.Compare(c.nameOf(a), c.nameOf(b)), bytes.Compare(a[:], b[:]))
 	})
+	var views []PersonView
+	for _, u := range found {
+		views = append(views, c.personView(u))
+	}
 	return views, nil
 }
 
@@ -284,7 +289,7 @@ func (c *Client) takePeople(list []api.Person) error {
 		if p.Name == q.Name || len(q.Name) > api.MaxName {
 			continue
 		}
-		if p.At != 0 && p.Name != "" {
+		if p.verified() && p.Name != "" {
 			b.event(Event{Problem: fmt.Sprintf("%s, whom you have verified, is now called %s, says the server. It is the same person.", p.Name, q.Name)})
 		}
 		p.Name = q.Name
@@ -413,6 +418,7 @@ func (c *Client) MarkVerified(ctx context.Context, user string, verified bool) e
 	b := c.batch()
 	note := content.Verified{User: u, Head: c.knownLog(u).Head(), At: c.after(c.person(u).At), Withdrawn: !verified}
 	c.noteVerified(b, note)
+	c.tellTrust(b, u)
 	if err := c.tellSelf(b, note); err != nil {
 		return err
 	}
@@ -420,21 +426,30 @@ func (c *Client) MarkVerified(ctx context.Context, user string, verified bool) e
 	return b.apply()
 }
 
-func (c *Client) noteVerified(b *batch, n content.Verified) {
+// noteVerified takes over that somebody was verified, or is not any more, and
+// reports whether that is news.
+func (c *Client) noteVerified(b *batch, n content.Verified) bool {
 	u := identity.UserID(n.User)
 	p := c.person(u)
-	if int64(n.At) < p.At {
-		return
+	if int64(n.At) < p.At || int64(n.At) == p.At && !(n.Withdrawn && p.verified()) {
+		return false
 	}
-	p.Verified, p.At = identity.Hash(n.Head), int64(n.At)
-	p.Changed = false
+	p.Verified, p.At, p.Changed = n.Head, int64(n.At), false
 	if n.Withdrawn {
-		p.Verified, p.At = identity.Hash{}, 0
+		p.Verified = identity.Hash{}
 	}
 	c.savePerson(b, u, p)
-	// A room shows how well each of its people is known.
+	return true
+}
+
+// tellTrust shows the rooms anew in which any of these people are: each shows how
+// well its people are known.
+func (c *Client) tellTrust(b *batch, users ...identity.UserID) {
+	if len(users) == 0 {
+		return
+	}
 	for _, r := range c.rooms {
-		if r.Made && slices.Contains(usersOf(r.participants()), u) {
+		if r.Made && slices.ContainsFunc(usersOf(r.participants()), func(u identity.UserID) bool { return slices.Contains(users, u) }) {
 			c.roomEvent(b, r)
 		}
 	}

@@ -353,6 +353,9 @@ func (c *Client) mergeOwn(b *batch, r *roomState, e *api.Entry, s *stagedRecord)
 		if err := c.replaceGroup(b, r, g); err != nil {
 			return err
 		}
+		if r.Kind == room.Self {
+			c.planTelling(r, c.credential())
+		}
 		if len(before.List) > 0 { // what changed meanwhile, this device did not see judged
 			c.tellChanges(b, r, e, before, r.participants(), identity.UserID{})
 		}
@@ -416,6 +419,10 @@ func (c *Client) mergeCommit(b *batch, r *roomState, e *api.Entry, s *mls.Staged
 		}
 	}
 	switch {
+	case r.Kind == room.Self:
+		if view.External || len(view.Removed) > 0 {
+			c.planTelling(r, by)
+		}
 	case view.External && !s.Own():
 		c.planAnswer(r, mls.LeafIndex(view.Committer.Index))
 	case s.Own() && len(view.Added) > 0:

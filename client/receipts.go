@@ -234,16 +234,16 @@ func (c *Client) receipts(r *roomState) (map[identity.UserID]receiptRecord, erro
 
 // saveReceipts saves what the people that are in a room have said.
 func (c *Client) saveReceipts(b *batch, r *roomState) {
-	there := r.participants()
 	var list []receiptRecord
-	for u, n := range r.receipts {
-		if _, ok := there.Find(u); ok {
+	for _, q := range r.participants().List { // in order
+		if n, ok := r.receipts[q.User]; ok {
 			list = append(list, n)
-		} else {
-			delete(r.receipts, u)
 		}
 	}
-	slices.SortFunc(list, func(x, y receiptRecord) int { return bytes.Compare(x.User[:], y.User[:]) })
+	clear(r.receipts)
+	for _, n := range list {
+		r.receipts[n.User] = n
+	}
 	b.put(r.keyOf(prefixReceipts), encodeRecord(list))
 }
 

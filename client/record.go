@@ -134,9 +134,11 @@ type pendingJoin struct {
 type personRecord struct {
 	Name     string        `cbor:"1,keyasint"`
 	Verified identity.Hash `cbor:"2,keyasint,omitempty"` // head of the log when safety numbers were compared
-	At       int64         `cbor:"3,keyasint,omitempty"`
+	At       int64         `cbor:"3,keyasint,omitempty"` // when that was, or was taken back, or made doubtful
 	Changed  bool          `cbor:"4,keyasint,omitempty"` // the server showed a log that contradicts ours
 }
+
+func (p *personRecord) verified() bool { return p.Verified != identity.Hash{} }
 
 // keyRecord is the private half of a key package.
 type keyRecord struct {
@@ -161,7 +163,7 @@ type roomRecord struct {
 	Stuck      string    `cbor:"11,keyasint,omitempty"` // why it must rejoin; empty: it need not
 	Alarm      string    `cbor:"12,keyasint,omitempty"`
 	Checked    bool      `cbor:"13,keyasint,omitempty"` // every leaf was checked against its person's log
-	Answer     int64     `cbor:"14,keyasint,omitempty"` // when to tell a newcomer the room's state; 0: no need
+	Answer     int64     `cbor:"14,keyasint,omitempty"` // when to tell a newcomer what the room can't; 0: no need
 	Made       bool      `cbor:"15,keyasint,omitempty"` // the server has it
 
 	// Wanted is whom the room's maker is still to bring in.

@@ -1,6 +1,8 @@
 package client
 
 import (
+	"context"
+
 	"sconce/api"
 	"sconce/content"
 	"sconce/mls"
@@ -35,6 +37,15 @@ func (c *Client) Post(id string, m *content.Message) error {
 // server pushes.
 func (c *Client) TypingSignal(id string) (*api.SignalRequest, error) { return c.typingSignal(id) }
 func (c *Client) TakeSignal(p *api.Push)                             { c.takeSignal(p) }
+
+// Pushed takes pushes that came at once, as Run does.
+func (c *Client) Pushed(ctx context.Context, pushes ...*api.Push) error {
+	more := make(chan *api.Push, len(pushes))
+	for _, p := range pushes[1:] {
+		more <- p
+	}
+	return c.pushed(ctx, pushes[0], more)
+}
 
 // Roused reports whether something is there for Run to do, and forgets it.
 func (c *Client) Roused() bool {

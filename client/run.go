@@ -48,13 +48,14 @@ func (c *Client) stayConnected(ctx context.Context) error {
 		if c.wentOnline() {
 			wait = 500 * time.Millisecond
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := Pause(ctx, wait); err != nil {
 			return err
 		}
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) error {
+// Pause waits. When ctx ends first it gives that one's error at once.
+func Pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -269,7 +270,7 @@ func (c *Client) pushed(ctx context.Context, p *api.Push, more <-chan *api.Push)
 	defer c.endTurn()
 	full := false
 	for range 256 {
-		quiet, err := c.takePush(ctx, p)
+		quiet, err := c.takePush(ctx, p, full)
 		if err != nil {
 			return err
 		}
@@ -288,7 +289,9 @@ func (c *Client) pushed(ctx context.Context, p *api.Push, more <-chan *api.Push)
 }
 
 // takePush processes one push, and reports whether that was all there is to do.
-func (c *Client) takePush(ctx context.Context, p *api.Push) (quiet bool, err error) {
+// Where a sync is due all the same, it has what is said in the self-group: that may
+// be about a room of which this device learns by the sync.
+func (c *Client) takePush(ctx context.Context, p *api.Push, due bool) (quiet bool, err error) {
 	if len(p.Signal) > 0 {
 		c.takeSignal(p)
 		return true, nil
@@ -297,7 +300,7 @@ func (c *Client) takePush(ctx context.Context, p *api.Push) (quiet bool, err err
 		return false, err
 	}
 	r, ok := c.rooms[room.ID(p.Log)]
-	follows := ok && r.caughtUp && r.Member && r.Stuck == "" && len(p.Entries) > 0 && p.Entries[0].Seq <= r.Cursor+1
+	follows := ok && !(due && r.Kind == room.Self) && r.caughtUp && r.Member && r.Stuck == "" && len(p.Entries) > 0 && p.Entries[0].Seq <= r.Cursor+1
 	c.mu.Unlock()
 	if !follows {
 		return false, nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -126,18 +127,30 @@ func (c *Client) eachRoom(fn func(*roomState) error) error {
 	if err := c.lock(); err != nil {
 		return err
 	}
-	var all []*roomState
-	for _, r := range c.rooms {
-		all = append(all, r)
-	}
+	all := c.sortedRooms()
 	c.mu.Unlock()
-	slices.SortFunc(all, func(a, b *roomState) int { return bytes.Compare(a.id[:], b.id[:]) })
 	for _, r := range all {
 		if err := fn(r); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sortedRooms lists the rooms by id, after the self-group: a new device that is in
+// that first misses nothing that is said there of the others.
+func (c *Client) sortedRooms() []*roomState {
+	all := slices.Collect(maps.Values(c.rooms))
+	slices.SortFunc(all, func(a, b *roomState) int {
+		switch {
+		case a.Kind == b.Kind || a.Kind != room.Self && b.Kind != room.Self:
+			return bytes.Compare(a.id[:], b.id[:])
+		case a.Kind == room.Self:
+			return -1
+		}
+		return 1
+	})
+	return all
 }
 
 func (c *Client) expireNow() error {
@@ -226,14 +239,23 @@ const (
 		"if you were taken out, dismiss this alarm to leave the room; if you were not, the server hides the room from you."
 	alarmWasHidden = "For a while the server said that you were not in this room, and this device has not seen anybody take you out. Ask somebody who is in it: " +
 		"if nobody took you out and let you in again, the server hid the room from you."
+
+	alarmBehind = "The server has less of this room than this device: it was set back to an old copy of its data, or it hides what was said. " +
+		"What is written here may reach nobody. Ask its operator; if the data is lost, open a new room."
+	alarmWasBehind = "For a while the server had less of this room than this device: it was set back to an old copy of its data, or it hid what was said. " +
+		"What was written here meanwhile may have reached nobody. Ask its operator."
 )
 
-// shown notes that a room which was hidden is there again. The alarm stays, and
-// says what was: a person should know of it.
+// shown notes that a room which was hidden is there again.
 func (r *roomState) shown() {
 	r.Hidden = false
-	if r.Alarm == alarmHidden {
-		r.Alarm = alarmWasHidden
+	r.isPast(alarmHidden, alarmWasHidden)
+}
+
+// isPast has an alarm say that its reason is over. It stays: a person should know.
+func (r *roomState) isPast(alarm, was string) {
+	if r.Alarm == alarm {
+		r.Alarm = was
 	}
 }
 
@@ -273,7 +295,10 @@ func (c *Client) takeStatus(list []api.RoomStatus) error {
 		}
 		hidden, behind := r.Hidden && r.Stuck != "", r.Behind && r.Member && s.Last < r.Cursor
 		if hidden != r.Hidden || behind != r.Behind {
-			if r.Behind = behind; !hidden { // the alarm of either stays
+			if r.Behind = behind; !behind {
+				r.isPast(alarmBehind, alarmWasBehind)
+			}
+			if !hidden {
 				r.shown()
 			}
 			c.saveRoom(b, r)
@@ -295,8 +320,7 @@ func (c *Client) behind(b *batch, r *roomState) {
 	if r.Kind == room.Self { // no screen shows it
 		b.event(Event{Problem: "The server has lost a part of what your own devices told each other, or hides it."})
 	}
-	c.alarm(b, r, "The server has less of this room than this device: it was set back to an old copy of its data, or it hides what was said. "+
-		"What is written here may reach nobody. Ask its operator; if the data is lost, open a new room.")
+	c.alarm(b, r, alarmBehind)
 }
 
 // readRoom reads a room's log to its end.

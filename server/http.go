@@ -75,24 +75,24 @@ func (s *Server) httpServer() *http.Server {
 
 // connections counts those of each origin.
 type connections struct {
-	crowd *duty.Crowd[netip.Prefix]
+	crowd duty.OriginCrowd
 	leave sync.Map // from a net.Conn to what uncounts it
 }
 
 func newConnections(most int) *connections {
-	return &connections{crowd: duty.NewCrowd[netip.Prefix](most)}
+	return &connections{crowd: duty.NewOriginCrowd(most)}
 }
 
 // changed is for [http.Server.ConnState]. It closes a connection that is one too
-// many. Those from loopback are not counted: see [Server.enter].
+// many.
 func (c *connections) changed(conn net.Conn, now http.ConnState) {
 	switch now {
 	case http.StateNew:
 		from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
-		if err != nil || from.Addr().Unmap().IsLoopback() {
+		if err != nil {
 			return
 		}
-		leave, err := c.crowd.Enter(duty.Origin(from.Addr()))
+		leave, err := c.crowd.Enter(from.Addr())
 		if err != nil {
 			_ = conn.Close() // nothing was said yet
 			return
@@ -144,13 +144,10 @@ func (s *Server) call(ctx context.Context, w http.ResponseWriter, r *http.Reques
 // enter counts a call while it is read and answered, so that neither a device
 // nor an address can make the server hold any number of bodies at once.
 func (s *Server) enter(c duty.Caller) (leave func(), err error) {
-	switch {
-	case c.Known():
+	if c.Known() {
 		return s.devicesAtOnce.Enter(c.Device)
-	case c.Remote.IsLoopback(): // perhaps a proxy that does not say for whom
-		return func() {}, nil
 	}
-	return s.strangersAtOnce.Enter(duty.Origin(c.Remote))
+	return s.strangersAtOnce.Enter(c.Remote)
 }
 
 // caller finds out who calls. A wrong token is an error on open endpoints too:

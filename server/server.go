@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"sync"
 	"syscall"
@@ -50,7 +49,7 @@ type Server struct {
 	stream   *stream.Service
 
 	devicesAtOnce   *duty.Crowd[api.DeviceID]
-	strangersAtOnce *duty.Crowd[netip.Prefix]
+	strangersAtOnce duty.OriginCrowd
 
 	first     bool
 	closeOnce sync.Once
@@ -68,7 +67,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	}
 	s := &Server{
 		config: c, named: named, registry: duty.NewRegistry(c.Logger),
-		devicesAtOnce: duty.NewCrowd[api.DeviceID](maxOfDevice), strangersAtOnce: duty.NewCrowd[netip.Prefix](maxOfStrangers),
+		devicesAtOnce: duty.NewCrowd[api.DeviceID](maxOfDevice), strangersAtOnce: duty.NewOriginCrowd(maxOfStrangers),
 	}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())

@@ -36,6 +36,8 @@ const (
 
 	// assets are files whose name holds a hash of their content: they never change.
 	assets = "/assets/"
+
+	strictTransport = "Strict-Transport-Security"
 )
 
 // Headers are what a browser must be told with every file of the page. The
@@ -108,7 +110,7 @@ func (s *Site) serve(w http.ResponseWriter, r *http.Request, o Options, f *file)
 		h.Set(name, value)
 	}
 	if o.Secure {
-		h.Set("Strict-Transport-Security", "max-age=63072000")
+		h.Set(strictTransport, "max-age=63072000")
 	}
 	h.Set("Content-Type", contentType(f.listed.Path))
 	h.Set("Vary", "Accept-Encoding")

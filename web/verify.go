@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"net/url"
 	"path"
 	"slices"
@@ -108,9 +111,12 @@ func compareListing(ctx context.Context, c *http.Client, base *url.URL, m Manife
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", ManifestPath, err)
 	}
+	for _, w := range resp.steers() {
+		differences = append(differences, ManifestPath+" "+w)
+	}
 	theirs, err := ParseManifest(raw)
 	if err != nil {
-		return []string{ManifestPath + " is none: " + err.Error()}, nil
+		return append(differences, ManifestPath+" is none: "+err.Error()), nil
 	}
 	if theirs.Build() != m.Build() {
 		differences = append(differences, fmt.Sprintf("%s is of build %s", ManifestPath, theirs.Build()))
@@ -129,6 +135,9 @@ func compareListing(ctx context.Context, c *http.Client, base *url.URL, m Manife
 	if absent.StatusCode == http.StatusOK {
 		differences = append(differences, none+" is there, which no release has")
 	}
+	for _, w := range absent.steers() {
+		differences = append(differences, "a file that no release has "+w)
+	}
 	return differences, nil
 }
 
@@ -136,13 +145,27 @@ func (m Manifest) lists(path string) bool {
 	return slices.ContainsFunc(m.Files, func(f File) bool { return f.Path == path })
 }
 
-func fetch(ctx context.Context, c *http.Client, base *url.URL, path string, words http.Header) (*http.Response, error) {
+// reply is what a server says to a request.
+type reply struct {
+	*http.Response
+	early http.Header // of responses before it, as of 103 Early Hints
+}
+
+func fetch(ctx context.Context, c *http.Client, base *url.URL, path string, words http.Header) (*reply, error) {
+	early := http.Header{}
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		Got1xxResponse: func(_ int, h textproto.MIMEHeader) error {
+			maps.Copy(early, http.Header(h))
+			return nil
+		},
+	})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath(path).String(), nil)
 	if err != nil {
 		return nil, err
 	}
 	req.Header = words
-	return c.Do(req)
+	resp, err := c.Do(req)
+	return &reply{resp, early}, err
 }
 
 func compareFile(ctx context.Context, c *http.Client, base *url.URL, f File, words http.Header, headers map[string]string) (wrong []string, err error) {
@@ -154,7 +177,7 @@ func compareFile(ctx context.Context, c *http.Client, base *url.URL, f File, wor
 	if resp.StatusCode != http.StatusOK {
 		return []string{fmt.Sprintf("is answered with %q", resp.Status)}, nil
 	}
-	body, err := content(resp, f.Size)
+	body, err := content(resp.Response, f.Size)
 	if wrongBody, ok := errors.AsType[*bodyError](err); ok {
 		return []string{wrongBody.why}, nil
 	}
@@ -180,20 +203,35 @@ func compareFile(ctx context.Context, c *http.Client, base *url.URL, f File, wor
 	if resp.Header.Get("Content-Type") != kind {
 		wrong = append(wrong, "comes with another Content-Type")
 	}
-	for _, name := range steering {
-		if len(resp.Header.Values(name)) > 0 {
-			wrong = append(wrong, "comes with a "+name)
-		}
-	}
+	wrong = append(wrong, resp.steers()...)
 	slices.Sort(wrong)
 	return wrong, nil
 }
 
 // steering are headers that no page of ours comes with, and by which a browser
-// would go elsewhere, load or run more than the page names, or tell others of it.
+// would go elsewhere, now or at its next visit; load or run more than the page
+// names; be confined less; or tell others of the page or of itself.
 var steering = []string{
-	"Refresh", "Location", "Link", "Speculation-Rules", "Service-Worker-Allowed", "SourceMap", "X-SourceMap",
-	"Content-Security-Policy-Report-Only", "Report-To", "Reporting-Endpoints", "NEL", "Clear-Site-Data",
+	"Refresh", "Location", "Alt-Svc", "Alternate-Protocol", "Content-Disposition", "Clear-Site-Data",
+	"Link", "Speculation-Rules", "Service-Worker-Allowed", "SourceMap", "X-SourceMap", "Use-As-Dictionary",
+	"Access-Control-Allow-Origin", "Document-Policy", "Feature-Policy", "Origin-Agent-Cluster", "X-DNS-Prefetch-Control",
+	"Content-Security-Policy-Report-Only", "Report-To", "Reporting-Endpoints", "NEL", "Set-Cookie", "Accept-CH", "Critical-CH",
+}
+
+// steers says which headers lead a browser where the page does not.
+func (r *reply) steers() (wrong []string) {
+	for _, name := range steering {
+		if len(r.Header.Values(name)) > 0 {
+			wrong = append(wrong, "comes with "+name)
+		}
+		if len(r.early.Values(name)) > 0 {
+			wrong = append(wrong, "is announced with "+name)
+		}
+	}
+	if age := strings.ReplaceAll(strings.ToLower(r.Header.Get(strictTransport)), " ", ""); strings.Contains(age+";", "max-age=0;") || strings.Contains(age, `max-age="0"`) {
+		wrong = append(wrong, "comes with "+strictTransport+" of no time")
+	}
+	return wrong
 }
 
 // bodyError is a body that can't be the file, whatever it holds.

@@ -72,6 +72,8 @@ func TestOtherHeadersAndOtherBytesForBrowsersShow(t *testing.T) {
 	for header, value := range map[string]string{
 		"Refresh": "0; url=/other.html", "Link": "</other.css>; rel=stylesheet", "Speculation-Rules": `"/other.json"`,
 		"Reporting-Endpoints": `all="https://evil.example"`, "Content-Type": "text/html; charset=iso-2022-jp",
+		"Alt-Svc": `h3="evil.example:443"; ma=86400`, "Set-Cookie": "seen=1", "Origin-Agent-Cluster": "?0",
+		"Access-Control-Allow-Origin": "*", "X-DNS-Prefetch-Control": "on", "Content-Disposition": "attachment",
 	} {
 		led := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			honest.ServeHTTP(&changed{ResponseWriter: w, header: header, value: value}, r)
@@ -93,6 +95,49 @@ func TestOtherHeadersAndOtherBytesForBrowsersShow(t *testing.T) {
 	})
 	if got, want := compare(t, twofaced, s.Manifest()), []string{"/assets/a.js has other content"}; !slices.Equal(got, want) {
 		t.Errorf("two faces: got %q; want %q", got, want)
+	}
+}
+
+// Some of what a server says holds for all of its pages, whichever it says it with.
+func TestWhatLeadsABrowserElsewhereShowsWithAnyAnswer(t *testing.T) {
+	s, _ := site(t, whole())
+	honest := s.Handler(web.Options{Door: web.Worker, Secure: true})
+	lead := func(at func(*http.Request) bool, how func(http.ResponseWriter)) []string {
+		return compare(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if at(r) {
+				how(w)
+			}
+			honest.ServeHTTP(w, r)
+		}), s.Manifest())
+	}
+	elsewhere := func(w http.ResponseWriter) { w.Header().Set("Alt-Svc", `h3="evil.example:443"`) }
+	for _, tt := range []struct {
+		want string
+		at   func(*http.Request) bool
+		how  func(http.ResponseWriter)
+	}{
+		{"/release.json comes with Alt-Svc", func(r *http.Request) bool { return r.URL.Path == web.ManifestPath }, elsewhere},
+		{"a file that no release has comes with Alt-Svc", func(r *http.Request) bool { return len(r.URL.Path) > len("/assets/a.js")+8 }, elsewhere},
+		{"/assets/a.js comes with Alt-Svc", func(r *http.Request) bool { return r.URL.Path == "/assets/a.js" }, elsewhere},
+		{"/ is announced with Link", func(r *http.Request) bool { return r.URL.Path == "/" }, func(w http.ResponseWriter) {
+			w.Header().Set("Link", "<https://evil.example/>; rel=preload")
+			w.WriteHeader(http.StatusEarlyHints)
+			w.Header().Del("Link")
+		}},
+	} {
+		if got := lead(tt.at, tt.how); !slices.Equal(got, []string{tt.want}) {
+			t.Errorf("got %q; want %q", got, tt.want)
+		}
+	}
+	for value, weak := range map[string]bool{"max-age=0": true, "includeSubDomains; Max-Age = 0": true, `max-age="0"`: true, "max-age=05184000": false, "max-age=600": false} {
+		plain := s.Handler(web.Options{Door: web.Worker})
+		got := compare(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Strict-Transport-Security", value)
+			plain.ServeHTTP(w, r)
+		}), s.Manifest())
+		if slices.Contains(got, "/ comes with Strict-Transport-Security of no time") != weak {
+			t.Errorf("%s: got %q", value, got)
+		}
 	}
 }
 

@@ -54,13 +54,16 @@ type Host struct {
 	log      *slog.Logger
 	events   fan
 	turn     chan struct{} // holds a token while nobody opens or closes
+	ended    chan struct{} // closed by Close, which keeps the turn
+
+	closing  sync.Once
+	closeErr error // guarded by closing
 
 	mu         sync.Mutex // guards what follows
 	now        *running   // nil: there is no client
 	cancel     context.CancelFunc
 	unfinished bool            // unlocking showed that joining was begun and not finished
 	told       client.DoorView // the state that everybody was told last
-	closed     bool
 }
 
 var _ Door = (*Host)(nil)
@@ -86,7 +89,7 @@ func NewHost(p Platform, o HostOptions) *Host {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	h := &Host{platform: p, config: client.Config{Log: o.Log, Clock: o.Clock}, log: o.Log, turn: make(chan struct{}, 1)}
+	h := &Host{platform: p, config: client.Config{Log: o.Log, Clock: o.Clock}, log: o.Log, turn: make(chan struct{}, 1), ended: make(chan struct{})}
 	h.turn <- struct{}{}
 	return h
 }
@@ -176,29 +179,26 @@ func (h *Host) Client() *client.Client {
 	return h.now.client
 }
 
-// Close locks, and ends all subscriptions. The Host answers no more.
+// Close locks, and ends all subscriptions. The Host answers no more. A second
+// Close waits for the first, and returns the same.
 func (h *Host) Close() error {
-	h.cancelEntering()
-	<-h.turn // for good
-	h.mu.Lock()
-	h.closed = true
-	h.mu.Unlock()
-	err := h.shut()
-	h.events.close()
-	return err
+	h.closing.Do(func() {
+		h.cancelEntering()
+		<-h.turn // for good
+		close(h.ended)
+		h.closeErr = h.shut()
+		h.events.close()
+	})
+	return h.closeErr
 }
 
 // takeTurn waits until nobody else opens or closes.
 func (h *Host) takeTurn(ctx context.Context) error {
-	h.mu.Lock()
-	closed := h.closed
-	h.mu.Unlock()
-	if closed {
-		return Errorf(Canceled, "this program ends")
-	}
 	select {
 	case <-h.turn:
 		return nil
+	case <-h.ended:
+		return Errorf(Canceled, "this program ends")
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -414,4 +415,49 @@ func TestClosedDoorAnswersNoMore(t *testing.T) {
 	if got := refusal(t, bridge.Unlock, h, bridge.UnlockParams{Passphrase: "p"}); got != bridge.Canceled {
 		t.Errorf("unlock = %s; want %s", got, bridge.Canceled)
 	}
+	if err := h.Close(); err != nil {
+		t.Errorf("closing it again: %v", err)
+	}
+}
+
+// stuck is a platform that takes its time to open.
+type stuck struct {
+	memory
+	once           sync.Once
+	asked, release chan struct{}
+}
+
+func (s *stuck) Hint() (client.VaultHint, error) {
+	s.once.Do(func() { close(s.asked) })
+	<-s.release
+	return client.VaultHint{}, client.ErrNoVault
+}
+
+// Nobody waits for a door that was closed while they waited for another to be done
+// with it.
+func TestWhoWaitsForADoorThatIsClosedIsTold(t *testing.T) {
+	p := &stuck{memory: memory{disk: clienttest.NewDisk()}, asked: make(chan struct{}), release: make(chan struct{})}
+	h := bridge.NewHost(p, bridge.HostOptions{})
+	var all sync.WaitGroup
+	all.Go(func() { _, _ = bridge.State.Call(t.Context(), h, bridge.None{}) })
+	<-p.asked
+	for range 3 {
+		all.Go(func() {
+			if _, err := bridge.Lock.Call(t.Context(), h, bridge.None{}); err != nil {
+				if refused, ok := errors.AsType[*bridge.Error](err); !ok || refused.Code != bridge.Canceled {
+					t.Errorf("a call that waited: %v; want %s", err, bridge.Canceled)
+				}
+			}
+		})
+	}
+	for range 2 {
+		all.Go(func() {
+			if err := h.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	time.Sleep(50 * time.Millisecond) // for all to wait; who comes later is told the same
+	close(p.release)
+	all.Wait()
 }

@@ -41,7 +41,7 @@ func (h *Host) awaitSpace(ctx context.Context, r *running) error {
 	}
 	p, limited := h.platform.(Limited)
 	for {
-		if err := pause(ctx, lookEvery); err != nil {
+		if err := client.Pause(ctx, lookEvery); err != nil {
 			return err
 		}
 		if err := r.client.Err(); err != nil || !limited {
@@ -55,17 +55,6 @@ func (h *Host) awaitSpace(ctx context.Context, r *running) error {
 		if !full {
 			return nil
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
 	}
 }
 
@@ -89,7 +78,7 @@ func (h *Host) reopen(ctx context.Context, r *running, cause error) {
 			return
 		}
 		h.log.Warn("the store can't be opened yet", "err", err)
-		if pause(ctx, lookEvery) != nil {
+		if client.Pause(ctx, lookEvery) != nil {
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package duty
 
 import (
+	"net/netip"
 	"sync"
 
 	"sconce/api"
@@ -36,4 +37,19 @@ func (c *Crowd[K]) Enter(key K) (leave func(), err error) {
 			delete(c.there, key)
 		}
 	}, nil
+}
+
+// OriginCrowd is a [Crowd] by where callers are, for what needs no login. It
+// leaves loopback alone, for the reasons of [OriginLimiter].
+type OriginCrowd struct{ crowd *Crowd[netip.Prefix] }
+
+// NewOriginCrowd is [NewCrowd] for origins.
+func NewOriginCrowd(most int) OriginCrowd { return OriginCrowd{NewCrowd[netip.Prefix](most)} }
+
+// Enter is [Crowd.Enter] for one at an address.
+func (c OriginCrowd) Enter(remote netip.Addr) (leave func(), err error) {
+	if remote.Unmap().IsLoopback() {
+		return func() {}, nil
+	}
+	return c.crowd.Enter(Origin(remote))
 }

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
-	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -127,7 +126,7 @@ func (r *Registry) Begin(ctx context.Context, c Caller, name string, body []byte
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			conclude(nil, caught(p))
+			conclude(nil, Caught(p))
 		}
 	}()
 	h.begin(ctx, c, body, conclude)
@@ -162,13 +161,11 @@ func (r *Registry) conclude(ctx context.Context, name string, resp any, err erro
 func run(ctx context.Context, h call, c Caller, body []byte) (resp any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = caught(p)
+			err = Caught(p)
 		}
 	}()
 	return h.run(ctx, c, body)
 }
-
-func caught(p any) error { return fmt.Errorf("panic: %v\n%s", p, debug.Stack()) }
 
 // Explain turns an error into what a caller may know of it, and logs the rest.
 // name is the endpoint, or what else failed.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -61,6 +62,49 @@ func TestPanicOfAHandlerIsAnInternalErrorAndLogged(t *testing.T) {
 	_, err := r.Call(t.Context(), duty.Caller{}, "echo", nil)
 	if err == nil || err.Code != api.Internal || !strings.Contains(log.String(), "impossible") {
 		t.Errorf("got %v and log %q", err, log.String())
+	}
+}
+
+// judge stands for a function deep in a handler, which is called with what no log
+// may hold.
+//
+//go:noinline
+func judge(id [32]byte, body []byte, number uint64) byte {
+	if number > 0 {
+		panic("a bug")
+	}
+	return id[0] ^ body[0]
+}
+
+// Go's own trace holds the first words of what functions are called with.
+func TestLogOfAPanicNamesFunctionsAndHoldsNoArguments(t *testing.T) {
+	var log strings.Builder
+	r := duty.NewRegistry(slog.New(slog.NewTextHandler(&log, nil)))
+	id := [32]byte([]byte("0123456789abcdefghijklmnopqrstuv"))
+	handle := func(id [32]byte) *api.RenameRequest {
+		return &api.RenameRequest{Name: string(judge(id, id[:], 0x1122334455667788))}
+	}
+	duty.Handle(r, echo, func(context.Context, duty.Caller, *api.RenameRequest) (*api.RenameRequest, error) {
+		return handle(id), nil
+	})
+	soon := func(_ context.Context, _ duty.Caller, _ *api.RenameRequest, done func(*api.RenameRequest, error)) {
+		done(handle(id), nil)
+	}
+	for name, call := range map[string]func(){
+		"Call": func() { _, _ = r.Call(t.Context(), duty.Caller{}, "echo", nil) },
+		"Begin": func() {
+			duty.HandleSoon(r, echo, soon)
+			r.Begin(t.Context(), duty.Caller{}, "echo", nil, func([]byte, *api.Error) {})
+		},
+	} {
+		log.Reset()
+		call()
+		if !strings.Contains(log.String(), "duty_test.judge (duty_test.go:") {
+			t.Errorf("%s: the log does not say where it was: %s", name, log.String())
+		}
+		if word := regexp.MustCompile(`0x[0-9a-f]+|[0-9a-f]{8,}`).FindString(log.String()); word != "" {
+			t.Errorf("%s: the log holds %s: %s", name, word, log.String())
+		}
 	}
 }
 

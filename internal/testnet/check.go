@@ -32,7 +32,45 @@ func (w *World) Check() (wrong []string) {
 	c.rooms()
 	c.stores()
 	c.messages()
+	c.choices()
 	return c.wrong
+}
+
+// choices checks that what a person chose is the same on all of their devices.
+func (c *check) choices() {
+	type choice struct {
+		pinned, typing bool
+		trust          string
+	}
+	for id, digests := range c.digests {
+		of := map[string]*Device{}
+		chosen := map[*Device]choice{}
+		for _, d := range c.Devices {
+			if r, ok := digests[d]; !ok || !r.Member || r.Kind == "self" {
+				continue
+			}
+			v, err := d.Client.Room(id)
+			if err != nil {
+				c.fail("%s: %v", d.Name, err)
+				continue
+			}
+			s, err := d.Client.Settings()
+			if err != nil {
+				c.fail("%s: %v", d.Name, err)
+			}
+			x := choice{pinned: v.Pinned, typing: s.Typing}
+			for _, m := range v.Members {
+				x.trust += string(m.Trust) + " "
+			}
+			chosen[d] = x
+			first, ok := of[d.Person]
+			if !ok {
+				of[d.Person] = d
+			} else if chosen[first] != x {
+				c.fail("in %s %s and %s show other choices: %+v, %+v", id, first.Name, d.Name, chosen[first], x)
+			}
+		}
+	}
 }
 
 // check is a world under examination.

@@ -100,9 +100,28 @@ func TestServerThatHasLessThanADeviceRaisesAnAlarm(t *testing.T) {
 		if v := viewOf(t, bob, room); v.Alarm != "" {
 			t.Error("the alarm came back after it was dismissed, though nothing changed")
 		}
+		less := n.Wire.tamper
 		n.Wire.tamper = nil
 		bob.queue(room, client.Draft{Text: "said after"})
 		n.MustQuiet()
+		if v := viewOf(t, bob, room); v.Alarm != "" {
+			t.Errorf("an alarm came by itself, once all is there: %q", v.Alarm)
+		}
+		n.Wire.tamper = less
+		bob.MustSync()
+		if got := viewOf(t, bob, room).Alarm; !strings.HasPrefix(got, "The server has less of this room") {
+			t.Errorf("the second time its alarm is %q", got)
+		}
+		n.Wire.tamper = nil
+		n.MustQuiet()
+		bob.Reopen()
+		if got := viewOf(t, bob, room).Alarm; !strings.HasPrefix(got, "For a while the server had less of this room") {
+			t.Errorf("once all of the room is there again its alarm is %q, want that it was not", got)
+		}
+		if err := bob.Client.Dismiss(room); err != nil {
+			t.Fatal(err)
+		}
+		bob.MustSync()
 		for _, d := range []*Device{alice, bob} {
 			if got := texts(t, d, room); !slices.Equal(got, []string{"said before", "said after"}) {
 				t.Errorf("%s shows %q", d.Name, got)

@@ -216,7 +216,8 @@ func TestLyingAnswerOverwritesNothing(t *testing.T) {
 }
 
 // The note that starts a burn may be gone before a device of the reader's is
-// back; that the message is read, a later mark tells.
+// back; that the message is read, it is told when it has come into the self-group
+// again.
 func TestReadMarkStartsABurnWhoseNoteIsLost(t *testing.T) {
 	run(t, 45, func(t *testing.T, n *Net) {
 		alice, bob := n.Person("alice"), n.Person("bob")
@@ -228,22 +229,19 @@ func TestReadMarkStartsABurnWhoseNoteIsLost(t *testing.T) {
 		alice.MustSync()
 		second.MustSync()
 		second.Link.Offline = true
-		read := func() {
-			if err := alice.Client.View(room, viewOf(t, alice, room).Last); err != nil {
-				t.Fatal(err)
-			}
+		if err := alice.Client.View(room, viewOf(t, alice, room).Last); err != nil {
+			t.Fatal(err)
 		}
-		read()
 		alice.MustSync()
 		n.Advance(31 * 24 * time.Hour) // longer than the server keeps the note
 		bob.say(room, "later")
 		alice.MustSync()
-		second.Link.Offline = false
+		second.Link.Offline, alice.Link.Offline = false, true
 		n.MustQuiet()
 		if _, ok := line(t, second, room, "burns"); !ok {
 			t.Fatal("the note came after all, or the message did not")
 		}
-		read()
+		alice.Link.Offline = false
 		n.MustQuiet()
 		n.Advance(time.Minute)
 		n.MustQuiet()

@@ -26,6 +26,7 @@ type World struct {
 	rooms  int
 	linked int
 	racing bool // somebody acts in the midst of another's change
+	choosy bool // people choose how rooms are listed, and whom they verified, as they look at them
 }
 
 // sentMessage is a message whose Send returned nil.
@@ -253,6 +254,11 @@ func (w *World) send(d *Device) error {
 	case 1:
 		draft.Burn = 10 + w.random.IntN(100)
 	}
+	if w.choosy && w.random.IntN(3) == 0 {
+		if err := w.choose(d, r); err != nil {
+			return err
+		}
+	}
 	v, err := d.Client.Send(r.Room, draft)
 	if err != nil {
 		return err
@@ -270,7 +276,32 @@ func (w *World) view(d *Device) error {
 	if !ok {
 		return errNothing
 	}
+	if w.choosy {
+		if err := w.choose(d, r); err != nil {
+			return err
+		}
+	}
 	return d.Client.View(r.Room, r.Last)
+}
+
+// choose has a person change their mind about a room, on one of their devices.
+func (w *World) choose(d *Device, r client.RoomView) error {
+	yes := w.random.IntN(2) == 0
+	switch w.random.IntN(3) {
+	case 0:
+		return d.Client.SetPreferences(r.Room, client.Preferences{Pinned: &yes})
+	case 1:
+		_, err := d.Client.SetSettings(client.SettingsChange{Typing: &yes})
+		return err
+	}
+	if len(r.Members) == 0 {
+		return nil
+	}
+	m := r.Members[w.random.IntN(len(r.Members))]
+	if m.User == d.user.String() {
+		return nil
+	}
+	return d.Client.MarkVerified(context.Background(), m.User, yes)
 }
 
 // somebody gives some people, as user ids.

@@ -91,6 +91,24 @@ func live(t *testing.T, from *Snapshot, seed uint64, prepare func(*World)) (wron
 	return wrong, trace
 }
 
+// TestDevicesOfAPersonAgreeWhateverHappens is the same with people who change their
+// minds: what they chose on one device, all come to have. It has fewer seeds.
+func TestDevicesOfAPersonAgreeWhateverHappens(t *testing.T) {
+	first, count := number(t, "SCONCE_TESTNET_SEED", 1), number(t, "SCONCE_TESTNET_SEEDS", 10)
+	if testing.Short() {
+		count = min(count, 3)
+	}
+	from := begin(t)
+	for seed := first; seed < first+count; seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			wrong, _ := live(t, from, uint64(seed), func(w *World) { w.choosy = true })
+			for _, what := range wrong {
+				t.Error(what)
+			}
+		})
+	}
+}
+
 func number(t *testing.T, name string, otherwise int) int {
 	t.Helper()
 	v := os.Getenv(name)

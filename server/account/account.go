@@ -54,6 +54,7 @@ type Service struct {
 
 	joins   duty.OriginLimiter
 	renames *duty.Limiter[api.UserID]
+	lookups *duty.Limiter[api.DeviceID]
 }
 
 // New opens the duty on its tables. At the first start it makes the network's keys.
@@ -65,6 +66,9 @@ func New(ctx context.Context, sqlDB *sqldb.DB, clock duty.Clock, logs Logs) (*Se
 		db: sqlDB, queries: db.New(sqlDB.Write), reads: db.New(sqlDB.Read), logs: logs, clock: clock,
 		joins:   duty.NewOriginLimiter(clock, 120, 10*time.Minute),
 		renames: duty.NewLimiter[api.UserID](clock, 20, time.Hour),
+		// A new device in 1,000 rooms of strangers needs 1,000; the whole directory of
+		// 10,000 people takes 100.
+		lookups: duty.NewLimiter[api.DeviceID](clock, 6000, 10*time.Minute),
 	}
 	if err := s.loadNetwork(ctx); err != nil {
 		return nil, fmt.Errorf("loading the network's keys: %w", err)

@@ -307,6 +307,23 @@ func TestStrangersAreLimited(t *testing.T) {
 	wantCode(t, err, api.RateLimited)
 }
 
+func TestLookupsAreLimited(t *testing.T) {
+	w := start(t, sqldbtest.SQLite(t))
+	people := func(device byte) error {
+		_, err := w.People(t.Context(), duty.Caller{User: api.UserID{1}, Device: api.DeviceID{device}}, &api.PeopleRequest{Limit: -1})
+		return err
+	}
+	for range 6000 {
+		if e := people(1).(*api.Error); e.Code != api.Invalid {
+			t.Fatalf("within the limit: %v", e)
+		}
+	}
+	wantCode(t, people(1), api.RateLimited)
+	wantCode(t, people(2), api.Invalid)
+	w.now = w.now.Add(time.Second)
+	wantCode(t, people(1), api.Invalid)
+}
+
 func TestAnyAcceptedNameCanBeFound(t *testing.T) {
 	w := start(t, sqldbtest.SQLite(t))
 	user := w.joined(t, "first")

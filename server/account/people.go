@@ -120,7 +120,10 @@ func (s *Service) Rename(ctx context.Context, c duty.Caller, req *api.RenameRequ
 
 // People lists the directory: those whose name holds the query, or just the
 // users asked for, in order of name.
-func (s *Service) People(ctx context.Context, _ duty.Caller, req *api.PeopleRequest) (*api.PeopleResponse, error) {
+func (s *Service) People(ctx context.Context, c duty.Caller, req *api.PeopleRequest) (*api.PeopleResponse, error) {
+	if err := s.lookups.Take(c.Device, 1); err != nil {
+		return nil, err
+	}
 	if len(req.Query) > api.MaxName || len(req.After) > 4*api.MaxName || len(req.Users) > api.MaxBatch || req.Limit > api.MaxBatch {
 		return nil, api.Errorf(api.TooLarge, "at most %d people at once, found by at most %d bytes of a name", api.MaxBatch, api.MaxName)
 	}

@@ -71,6 +71,7 @@ type Service struct {
 	rooms   followers
 
 	appends     *duty.Limiter[api.DeviceID]
+	lookups     *duty.Limiter[api.DeviceID]
 	handshakes  *duty.Limiter[api.DeviceID]
 	creations   *duty.Limiter[api.DeviceID]
 	infos       *duty.Limiter[api.DeviceID]
@@ -89,6 +90,11 @@ type opener struct {
 // maxVolume is how many KiB a device may have stored in an hour: 2 GiB, more than
 // people write, and too little to fill a disk before somebody looks.
 const maxVolume = 2 << 20
+
+// lookupsPerMinute is how often a device may read logs and list its rooms: twice
+// what one needs that appends as fast as it may, each message by itself. A new one
+// in 1,000 rooms needs 3,000.
+const lookupsPerMinute = 60_000
 
 // store counts what is to be stored for a device.
 func (s *Service) store(c duty.Caller, bytes int) error {
@@ -113,6 +119,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	return &Service{
 		Config: c, journal: j, reads: db.New(c.DB.Read),
 		appends:     duty.NewLimiter[api.DeviceID](c.Clock, c.AppendsPerMinute, time.Minute),
+		lookups:     duty.NewLimiter[api.DeviceID](c.Clock, lookupsPerMinute, time.Minute),
 		handshakes:  duty.NewLimiter[api.DeviceID](c.Clock, 120, time.Minute),
 		creations:   duty.NewLimiter[api.DeviceID](c.Clock, 100, time.Hour),
 		infos:       duty.NewLimiter[api.DeviceID](c.Clock, 600, 10*time.Minute),
@@ -183,6 +190,9 @@ func (s *Service) OnBatch(begin, end func()) { s.journal.OnBatch(begin, end) }
 
 // Read gives the entries of the caller's window after a place.
 func (s *Service) Read(ctx context.Context, c duty.Caller, req *api.ReadRequest) (*api.ReadResponse, error) {
+	if err := s.lookups.Take(c.Device, 1); err != nil {
+		return nil, err
+	}
 	limit := req.Limit
 	switch {
 	case limit < 0:

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"runtime/debug"
 	"sync"
 
 	"sconce/api"
 	"sconce/identity"
+	"sconce/internal/duty"
 	"sconce/internal/sqldb"
 	"sconce/mls"
 	"sconce/room"
@@ -123,7 +123,7 @@ func (s *Service) with(ctx context.Context, id api.LogID, fn func(f *follower, a
 	whole := false // fn returned, and left a group that can be relied on
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("judging what a room is sent: panic: %v\n%s", p, debug.Stack())
+			err = fmt.Errorf("judging what a room is sent: %w", duty.Caught(p))
 		}
 		f.logs = logSource{}
 		if !whole {

@@ -18,6 +18,9 @@ import (
 // Rooms lists the caller's rooms in order of id: those in which the device has
 // a window, and those in which the person participates and the device is not.
 func (s *Service) Rooms(ctx context.Context, c duty.Caller, req *api.RoomsRequest) (*api.RoomsResponse, error) {
+	if err := s.lookups.Take(c.Device, 1); err != nil {
+		return nil, err
+	}
 	const page = api.MaxBatch
 	in, err := s.reads.DeviceRooms(ctx, db.DeviceRoomsParams{Device: c.Device[:], Log: req.After[:], Limit: page + 1})
 	if err != nil {

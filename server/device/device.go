@@ -67,6 +67,8 @@ type Service struct {
 
 	open duty.OriginLimiter // calls that cost signatures
 	look duty.OriginLimiter // calls that cost a look
+
+	lookups *duty.Limiter[api.DeviceID]
 }
 
 // New opens the duty on its tables. Before it is used, [Service.Bind] must tell
@@ -80,6 +82,9 @@ func New(ctx context.Context, c Config) (*Service, error) {
 		// A whole office may share an address, and log in on the same morning.
 		open: duty.NewOriginLimiter(c.Clock, 600, 10*time.Minute),
 		look: duty.NewOriginLimiter(c.Clock, 3000, 10*time.Minute),
+		// A new device in 1,000 rooms reads the logs of each one's people; those of
+		// 10,000 people take 100 calls.
+		lookups: duty.NewLimiter[api.DeviceID](c.Clock, 6000, 10*time.Minute),
 	}
 	if err := s.fillInboxes(ctx); err != nil {
 		return nil, fmt.Errorf("noting inboxes: %w", err)

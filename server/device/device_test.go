@@ -593,3 +593,19 @@ func TestStrangersAreLimited(t *testing.T) {
 		}
 	}
 }
+
+func TestLookupsAreLimited(t *testing.T) {
+	w := start(t, sqldbtest.SQLite(t))
+	many := &api.LogsRequest{Logs: make([]api.LogQuery, api.MaxBatch+1)} // refused for itself, without a look
+	logs := func(device byte) error {
+		_, err := w.Logs(t.Context(), duty.Caller{User: api.UserID{1}, Device: api.DeviceID{device}}, many)
+		return err
+	}
+	for range 6000 {
+		if e := logs(1).(*api.Error); e.Code != api.TooLarge {
+			t.Fatalf("within the limit: %v", e)
+		}
+	}
+	wantCode(t, logs(1), api.RateLimited)
+	wantCode(t, logs(2), api.TooLarge)
+}

@@ -235,7 +235,10 @@ func removedDevices(before, after *identity.Log) []identity.DeviceID {
 }
 
 // Logs reads logs, in the order asked for, as far as one answer goes.
-func (s *Service) Logs(ctx context.Context, _ duty.Caller, req *api.LogsRequest) (*api.LogsResponse, error) {
+func (s *Service) Logs(ctx context.Context, c duty.Caller, req *api.LogsRequest) (*api.LogsResponse, error) {
+	if err := s.lookups.Take(c.Device, 1); err != nil {
+		return nil, err
+	}
 	if len(req.Logs) > api.MaxBatch {
 		return nil, api.Errorf(api.TooLarge, "%d logs asked for; the limit is %d", len(req.Logs), api.MaxBatch)
 	}

@@ -28,6 +28,7 @@ type conn struct {
 	// service.mu, and service.leave reads them.
 	caller   duty.Caller
 	known    bool
+	arrived  func()    // says that the stream is none of those that are to log in any more
 	login    []byte    // the body that logged in, asked about again now and then
 	deadline time.Time // for logging in
 	source   source
@@ -45,7 +46,7 @@ func newConn(s *Service, nc net.Conn, caller duty.Caller, early []byte) *conn {
 	ctx, stop := context.WithCancel(s.ctx)
 	c := &conn{
 		service: s, net: nc, ctx: ctx, stop: stop, caller: caller, slots: make(chan struct{}, maxInFlight), gone: make(chan struct{}),
-		deadline: time.Now().Add(authTimeout), source: source{conn: nc, early: early},
+		deadline: time.Now().Add(authTimeout), source: source{conn: nc, early: early}, arrived: func() {},
 	}
 	c.heard.Store(true)
 	return c

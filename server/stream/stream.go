@@ -43,6 +43,7 @@ const (
 
 	maxStreams   = 100_000
 	maxStrangers = 4096 // streams not logged in yet
+	maxOfOrigin  = 256  // of these from one origin, an office that comes back at once perhaps: each takes a moment
 	maxPerDevice = 4
 
 	maxInFlight = 32      // calls of one stream at once
@@ -92,7 +93,8 @@ type Config struct {
 type Service struct {
 	Config
 	connects duty.OriginLimiter
-	ctx      context.Context // ends with Close
+	arriving duty.OriginCrowd // streams not logged in yet
+	ctx      context.Context  // ends with Close
 	stop     context.CancelFunc
 	running  sync.WaitGroup // every goroutine of every stream
 	crew     *crew
@@ -112,7 +114,7 @@ type Service struct {
 func New(c Config) *Service {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Service{
-		Config: c, connects: duty.NewOriginLimiter(c.Clock, 3000, 10*time.Minute), ctx: ctx, stop: stop,
+		Config: c, connects: duty.NewOriginLimiter(c.Clock, 3000, 10*time.Minute), arriving: duty.NewOriginCrowd(maxOfOrigin), ctx: ctx, stop: stop,
 		streams: make(map[*conn]struct{}), devices: make(map[api.DeviceID][]*conn),
 		sessions: make(map[api.DeviceID]*session),
 		stirred:  tidyAfter, // starting takes memory, too
@@ -167,13 +169,19 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	caller := duty.Caller{Remote: duty.Remote(r)}
+	arrived, err := s.arriving.Enter(caller.Remote)
+	if err != nil {
+		tooMany(w)
+		return
+	}
 	if s.connects.Take(caller) != nil || !s.room() {
-		w.Header().Set("Retry-After", "10")
-		http.Error(w, "too many streams: try again soon", http.StatusTooManyRequests)
+		arrived()
+		tooMany(w)
 		return
 	}
 	nc, buffered, _, err := ws.HTTPUpgrader{Timeout: writeTimeout}.Upgrade(r, w)
 	if err != nil {
+		arrived()
 		if nc != nil {
 			nc.Close() // the upgrader has answered
 		}
@@ -182,9 +190,16 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	early := make([]byte, buffered.Reader.Buffered())
 	_, _ = buffered.Reader.Read(early) // cannot fail: it is all there
 	c := newConn(s, nc, caller, early)
+	c.arrived = arrived
 	if !s.enter(c) {
+		arrived()
 		nc.Close()
 	}
+}
+
+func tooMany(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "10")
+	http.Error(w, "too many streams: try again soon", http.StatusTooManyRequests)
 }
 
 // sameOrigin keeps pages of other sites from using a visitor's browser as their
@@ -236,6 +251,8 @@ func (s *Service) login(c *conn, caller duty.Caller) {
 	s.devices[caller.Device] = own
 	old := slices.Clone(own[:max(0, len(own)-maxPerDevice)])
 	s.mu.Unlock()
+	c.arrived()
+	c.arrived = nil
 	for _, o := range old {
 		o.revoke("the device has newer streams")
 	}
@@ -259,6 +276,7 @@ func (s *Service) leave(c *conn) {
 	delete(s.streams, c)
 	if !c.known {
 		s.strangers--
+		c.arrived()
 		return
 	}
 	rest := s.devices[c.caller.Device][:0:0]
