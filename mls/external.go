@@ -1,7 +1,6 @@
 package mls
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"time"
@@ -23,6 +22,14 @@ type joinState struct {
 	info    *GroupInfo
 	tree    []byte
 	pending [][]byte
+}
+
+func (j *joinState) sizeHint() int {
+	n := 16 + len(marshal(j.info)) + len(j.tree)
+	for _, m := range j.pending {
+		n += 4 + len(m)
+	}
+	return n
 }
 
 func (j *joinState) appendTo(b []byte) []byte {
@@ -243,14 +250,14 @@ func signOutside(q Proposal, group ExternalGroup, sender Sender, private Secret)
 		return nil, err
 	}
 	ac := &authenticatedContent{format: FormatPublicMessage, content: &framedContent{
-		groupID:           bytes.Clone(group.GroupID),
+		groupID:           group.GroupID,
 		epoch:             group.Epoch,
 		sender:            sender,
-		authenticatedData: bytes.Clone(group.AuthenticatedData),
+		authenticatedData: group.AuthenticatedData,
 		contentType:       ContentProposal,
 		proposal:          q,
 	}}
-	if err := ac.sign(s, slices.Clone(private), nil); err != nil {
+	if err := ac.sign(s, private, nil); err != nil {
 		return nil, err
 	}
 	return marshal(&Message{Format: FormatPublicMessage, public: protectPublic(s, ac, nil, nil)}), nil

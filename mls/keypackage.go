@@ -57,13 +57,15 @@ const keyPackageSecretsVersion = 1
 
 // Bytes gives the secrets as a record for the caller's sealed store.
 func (k *KeyPackageSecrets) Bytes() Secret {
-	b := []byte{keyPackageSecretsVersion}
+	b := make([]byte, 0, 1+3*4+len(k.Init)+len(k.Encryption)+len(k.Signature))
+	b = append(b, keyPackageSecretsVersion)
 	b = appendVec(b, k.Init)
 	b = appendVec(b, k.Encryption)
 	return appendVec(b, k.Signature)
 }
 
-// ParseKeyPackageSecrets reads what Bytes gave.
+// ParseKeyPackageSecrets reads what Bytes gave. The secrets are in the memory of
+// b: who erases the ones erases the others.
 func ParseKeyPackageSecrets(b []byte) (*KeyPackageSecrets, error) {
 	return parse(b, "key package secrets", func(r *reader) *KeyPackageSecrets {
 		r.version(keyPackageSecretsVersion)

@@ -209,7 +209,7 @@ func (s *StagedCommit) Bytes() Secret {
 	if s.message == nil || s.member == nil {
 		return nil
 	}
-	b := []byte{stagedVersion}
+	b := append(make([]byte, 0, s.recordSize()), stagedVersion)
 	switch {
 	case s.join != nil:
 		b = s.join.appendTo(append(b, stagedJoin))
@@ -225,6 +225,18 @@ func (s *StagedCommit) Bytes() Secret {
 		b = s.welcome.appendTo(b)
 	}
 	return s.member.appendTo(b)
+}
+
+// recordSize is room enough for the record: see [member.sizeHint].
+func (s *StagedCommit) recordSize() int {
+	n := 32 + len(s.sealed) + len(s.before) + len(s.message) + s.member.sizeHint()
+	if s.welcome != nil {
+		n += s.welcome.sizeHint()
+	}
+	if s.join != nil {
+		n += s.join.sizeHint()
+	}
+	return n
 }
 
 // stagedRecord is the part of a staged commit that cannot be worked out from
