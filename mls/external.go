@@ -188,7 +188,8 @@ func (s *StagedCommit) Group() (*Group, error) {
 	return newGroup(p, *m), nil
 }
 
-// ParseStagedJoin reads what [StagedCommit.Bytes] gave for an external commit.
+// ParseStagedJoin reads what [StagedCommit.Bytes] gave for an external commit,
+// which keeps b.
 func ParseStagedJoin(cfg Config, b []byte) (*StagedCommit, error) {
 	var j *joinState
 	var s *suite

@@ -294,7 +294,8 @@ func readPast(r *reader, s *suite) *pastEpoch {
 	if ended := r.u64(); ended != 0 {
 		p.ended = time.Unix(int64(ended), 0)
 	}
-	p.context, p.senderData = r.vec(), r.secret(s.nh)
+	p.context, p.senderData = bytes.Clone(r.vec()), r.secret(s.nh)
+	r.b = bytes.Clone(r.b) // what follows is kept, and the record may be erased
 	if r.err == nil {
 		ctx, err := parse(p.context, "context of a stored past epoch", readGroupContext)
 		if err != nil {

@@ -262,7 +262,8 @@ func (p *PublicGroup) restoreProposal(ac *authenticatedContent) error {
 }
 
 // Drain gives what changed since the last Drain, to be stored in one step
-// before anything that came of the changes leaves the device.
+// before anything that came of the changes leaves the device. The records are
+// copies: those marked Secret are the caller's to erase once they are stored.
 func (g *Group) Drain() []Record {
 	out := g.public.Drain()
 	if g.unsavedMember {
@@ -366,7 +367,8 @@ func readMember(r *reader, s *suite, version uint8) *member {
 }
 
 // Load restores a group from everything that [Group.Drain] gave and did not
-// delete again, in any order. It keeps the bytes as [LoadPublicGroup] does. A
+// delete again, in any order. It keeps the bytes as [LoadPublicGroup] does, but
+// for the values of records marked Secret, which may be erased when it returns. A
 // stored group is to be in use once only: two would send under the same keys.
 func Load(cfg Config, records iter.Seq2[[]byte, []byte]) (*Group, error) {
 	s, err := gather(records)

@@ -203,8 +203,8 @@ const (
 
 // Bytes gives one's own staged commit as a record to be stored before the
 // commit is sent, so that a crash in between loses nothing: see
-// [Group.ParseStaged] and [ParseStagedJoin]. Of another's commit it is nil:
-// that can be processed again.
+// [Group.ParseStaged] and [ParseStagedJoin]. The record is a copy, the caller's
+// to erase. Of another's commit it is nil: that can be processed again.
 func (s *StagedCommit) Bytes() Secret {
 	if s.message == nil || s.member == nil {
 		return nil
@@ -269,7 +269,8 @@ func readStagedKind(r *reader, want ...byte) (version uint8, kind byte) {
 }
 
 // ParseStaged reads what [StagedCommit.Bytes] gave for a commit of this group
-// in its present epoch, or gives [ErrStale].
+// in its present epoch, or gives [ErrStale]. The commit keeps b, for the message
+// is in it.
 func (g *Group) ParseStaged(b []byte) (*StagedCommit, error) {
 	rec, err := parse(b, "staged commit", func(r *reader) stagedRecord {
 		version, kind := readStagedKind(r, stagedCommit, stagedSealed)
