@@ -225,3 +225,55 @@ func TestFollowerLetsApplicationDataThroughWhereMembersWould(t *testing.T) {
 		t.Errorf("after the group was closed: %v", err)
 	}
 }
+
+// TestMemberSpendsNoKeyOfAnother: every member knows the keys of every other, and
+// can seal what it likes with them, but for the signature. What is not authentic
+// leaves the key for what is.
+func TestMemberSpendsNoKeyOfAnother(t *testing.T) {
+	for name, kind := range map[string]ContentType{"application data": ContentApplication, "a proposal": ContentProposal, "a past epoch's": 0} {
+		t.Run(name, func(t *testing.T) {
+			r := newRoom(t, X25519AES128, 3, Config{PastEpochs: 1})
+			to, from, forger := r.clients[0], r.clients[1], r.clients[2]
+			from.public.cfg.EncryptHandshakes = true
+			content := kind
+			if kind == 0 {
+				content = ContentApplication
+			}
+			// The forger's own view of the victim's next key.
+			ac := forger.frame(content, FormatPrivateMessage, nil)
+			ac.content.sender.Index = uint32(from.Own())
+			ac.content.application, ac.content.proposal = []byte("forged"), &Remove{Removed: 0}
+			if err := forger.sign(ac); err != nil {
+				t.Fatal(err)
+			}
+			pm, err := forger.protect(ac)
+			if err != nil {
+				t.Fatal(err)
+			}
+			forged := marshal(&Message{Format: FormatPrivateMessage, private: pm})
+			var honest []byte
+			if content == ContentProposal {
+				honest, err = from.Propose(&Update{}, nil)
+			} else {
+				honest, err = from.Encrypt(nil, []byte("honest"))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kind == 0 {
+				r.commit(to, CommitOptions{})
+			}
+			to.Drain()
+			for range 2 {
+				_, err = to.Process(mustParse(t, forged), now)
+				wantInvalid(t, err, "6.1")
+			}
+			if records := to.Drain(); len(records) > 0 {
+				t.Errorf("the forgery changed %v", records)
+			}
+			if _, err := to.Process(mustParse(t, honest), now); err != nil {
+				t.Errorf("what the victim sent: %v", err)
+			}
+		})
+	}
+}

@@ -12,7 +12,8 @@ import (
 
 // Process opens and checks a message to the group: application data, a
 // proposal, which is pending when Process returns, or a commit, which changes
-// nothing until [Group.Merge]. On error nothing has changed. now is as for
+// nothing until [Group.Merge]. On error nothing has changed, but that past epochs
+// may be gone whose time was over: see [Group.ForgetPast]. now is as for
 // [PublicGroup.Process].
 //
 // Errors to decide on: an [EpochError] for what comes early or late,

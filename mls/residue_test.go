@@ -174,17 +174,30 @@ var residueSteps = map[string]func(residue){
 	},
 	"listen": func(r residue) {
 		g := r.load(residueConfig(), "listen.before")
-		for _, name := range []string{"third", "first"} { // the second never comes
-			e, err := g.Process(mustParse(r.t, r.read(name)), now)
+		r.hear(g)
+		for _, give := range []func() (Secret, error){
+			func() (Secret, error) { return g.SafeExport(testComponent) },
+			func() (Secret, error) { return g.Export(residueLabel, nil, 32) },
+		} {
+			secret, err := give()
 			if err != nil {
 				r.t.Fatal(err)
 			}
-			clear(e.(*ApplicationMessage).Data)
+			clear(secret)
+		}
+		r.finish(g)
+	},
+	"create": func(r residue) {
+		suite := CipherSuite(r.read("suite")[0])
+		g, err := Create(residueConfig(), []byte("g"), suite, newSigner(r.t, suite, "creator"), Capabilities{}, nil)
+		if err != nil {
+			r.t.Fatal(err)
 		}
 		r.finish(g)
 	},
 	"leave": func(r residue) {
 		g := r.load(residueConfig(), "leave.before")
+		r.hear(g)
 		r.follow(g, r.read("message"))
 		r.finish(g)
 	},
@@ -226,6 +239,20 @@ func (r residue) commit() (*StagedCommit, *Group) {
 	r.write("welcome", st.Welcome())
 	r.write("tree", st.Tree())
 	return st, g
+}
+
+const residueLabel = "a label"
+
+// hear has the third message come before the first, and the second never.
+func (r residue) hear(g *Group) {
+	r.t.Helper()
+	for _, name := range []string{"third", "first"} {
+		e, err := g.Process(mustParse(r.t, r.read(name)), now)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		clear(e.(*ApplicationMessage).Data)
+	}
 }
 
 func (r residue) follow(g *Group, message []byte) {
@@ -279,6 +306,7 @@ func TestResidueOfAStep(t *testing.T) {
 	if folder == "" {
 		return // it is started by the test below
 	}
+	overwriteStack(64) // it has all its room now: a stack that grows leaves one behind
 	residueSteps[os.Getenv(residueStep)](residue{t, folder})
 }
 
@@ -288,7 +316,7 @@ func (r residue) step(name string) {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestResidueOfAStep$", "-test.count=1")
 	// A signal that comes just after a copy finds it in the registers, and writes
 	// them to a stack of its own.
-	debug := strings.TrimPrefix(os.Getenv("GODEBUG")+",asyncpreemptoff=1", ",")
+	debug := strings.TrimPrefix(os.Getenv("GODEBUG")+",asyncpreemptoff=1,gcshrinkstackoff=1", ",")
 	cmd.Env = append(os.Environ(), "GODEBUG="+debug, residueFolder+"="+r.folder, residueStep+"="+name)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		r.t.Fatalf("%s: %v\n%s", name, err, out)
@@ -338,12 +366,16 @@ func transients(t *testing.T, g *Group, message []byte) map[string]Secret {
 }
 
 // derivable are the secrets that an epoch's secret tree gives, as far as the
-// fifth message of each leaf.
+// fifth message of each leaf, and what exporting leads through. The keys of the
+// messages that are heard are left out.
 func derivable(g *Group) map[string]Secret {
 	out := map[string]Secret{}
 	s, t := g.public.s, g.messages
 	walk := func(id ratchetID, generation uint32, secret Secret) {
 		for generation < 5 {
+			if id != (ratchetID{1, applicationRatchet}) || generation == 1 {
+				out[fmt.Sprintf("key %d of leaf %d at %d", id.kind, id.leaf, generation)] = s.deriveTreeSecret(secret, "key", generation, s.nk)
+			}
 			secret = s.deriveTreeSecret(secret, "secret", generation, s.nh)
 			generation++
 			out[fmt.Sprintf("ratchet %d of leaf %d at %d", id.kind, id.leaf, generation)] = secret
@@ -373,6 +405,17 @@ func derivable(g *Group) map[string]Secret {
 	}
 	for id, r := range t.ratchets {
 		walk(id, r.generation, r.secret)
+	}
+	out["exporter with its label"] = s.deriveSecret(g.epoch.exporter, residueLabel)
+	at, secret := exporterRoot, g.exporter.frontier[exporterRoot]
+	for half := uint32(exporterWidth / 2); half > 0; half /= 2 {
+		left, right := s.expandWithLabel(secret, "tree", []byte("left"), s.nh), s.expandWithLabel(secret, "tree", []byte("right"), s.nh)
+		next, _ := towards(at, LeafIndex(testComponent).node(), half)
+		if next > at {
+			left = right
+		}
+		at, secret = next, left
+		out[fmt.Sprintf("exporter's node %d", at)] = secret
 	}
 	return out
 }
@@ -434,13 +477,49 @@ func TestErasedSecretsAreNowhereInMemory(t *testing.T) {
 	}
 }
 
+// TestEpochSecretOfACreatorIsNowhereInMemory: it is drawn at random, so whatever is
+// in memory is tried as one.
+func TestEpochSecretOfACreatorIsNowhereInMemory(t *testing.T) {
+	if runtime.GOOS != "linux" || fips140.Enabled() {
+		t.Skip("see TestErasedSecretsAreNowhereInMemory")
+	}
+	r := residue{t, t.TempDir()}
+	s := mustSuite(t, X25519AES128)
+	r.write("suite", []byte{byte(s.id)})
+	r.step("create")
+	g := r.load(residueConfig(), "after")
+	memory, err := os.ReadFile(filepath.Join(r.folder, "memory"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := 0
+	for at := 0; at+s.nh <= len(memory); at += 8 { // as the allocator aligns
+		secret := memory[at : at+s.nh]
+		if bytes.Count(secret, []byte{0}) > 4 {
+			continue // nor is a random secret like that
+		}
+		tried++
+		if s.deriveSecret(secret, "init").Equal(g.epoch.init) {
+			t.Fatal("the epoch secret is left in memory")
+		}
+	}
+	if tried < 1000 {
+		t.Errorf("only %d secrets were tried", tried)
+	}
+}
+
 func checkResidue(t *testing.T, suite CipherSuite) {
 	r := residue{t, t.TempDir()}
 	room := newRoom(t, suite, 4, residueConfig())
 	for _, c := range room.clients {
 		room.commit(c, CommitOptions{}) // so that the parents have keys
 	}
-	room.agree() // so that ratchets are running
+	// Ratchets are running in all but the one that listens.
+	spoken, err := room.clients[0].Encrypt(nil, []byte("text"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spread(t, []*client{room.clients[1], room.clients[3]}, spoken)
 	names := []string{"commit", "follow", "listen", "leave"}
 	before := map[string]map[string]Secret{"join": {}}
 	for i, name := range names {
