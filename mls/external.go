@@ -182,7 +182,7 @@ func (s *StagedCommit) Group() (*Group, error) {
 	if err := p.Merge(s); err != nil {
 		return nil, err
 	}
-	s.join = nil
+	s.join, s.merged = nil, true
 	p.unsaved = changes{}
 	p.unsaved.everything(p)
 	return newGroup(p, *m), nil

@@ -240,7 +240,7 @@ func (g *Group) Merge(s *StagedCommit) error {
 	g.keepPast(s.at)
 	g.eraseEpoch()
 	g.public.advance(s)
-	g.member = *s.member
+	g.member, s.merged = *s.member, true
 	g.startMessages()
 	g.unsavedMember = true
 	return nil

@@ -358,3 +358,43 @@ func TestAMessageKeyIsErasedFromMemoryWithItsGeneration(t *testing.T) {
 		}
 	}
 }
+
+func TestDiscardingAMergedCommitDoesNoHarm(t *testing.T) {
+	r := newRoom(t, X25519AES128, 3, Config{})
+	st, err := r.clients[0].Commit(CommitOptions{ForcePath: true}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range r.clients[1:] {
+		e, err := c.Process(mustParse(t, st.Message()), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := e.(*StagedCommit)
+		if err := c.Merge(other); err != nil {
+			t.Fatal(err)
+		}
+		other.Discard()
+	}
+	r.serve(st)
+	if err := r.clients[0].Merge(st); err != nil {
+		t.Fatal(err)
+	}
+	st.Discard()
+	r.agree()
+
+	gi := mustGroupInfo(t, r.clients[0].Group)
+	c := r.newClient()
+	join, err := JoinExternal(c.cfg, gi, r.server.Tree(), c.signer, ExternalOptions{}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.deliver(nil, join)
+	if c.Group, err = join.Group(); err != nil {
+		t.Fatal(err)
+	}
+	join.Discard()
+	r.clients = append(r.clients, c)
+	r.commit(c, CommitOptions{})
+	r.agree()
+}

@@ -9,7 +9,8 @@ import (
 
 // StagedCommit is a checked commit that has not taken effect: one's own until
 // the delivery service accepts it, another's until the caller merges it. It
-// changes nothing by itself, and may be dropped.
+// changes nothing by itself. One that is not merged is to be discarded, so that
+// its secrets are erased.
 type StagedCommit struct {
 	hidden
 	s      *suite
@@ -26,6 +27,7 @@ type StagedCommit struct {
 	at              time.Time // when it was made or processed, if that is known
 
 	member  *member // what a member goes on with; nil if staged by a PublicGroup, or removed by it
+	merged  bool    // member's secrets are a group's now
 	removed bool
 
 	// Of one's own commit:
@@ -184,10 +186,11 @@ func (s *StagedCommit) CheckGroupInfo(gi *GroupInfo) error {
 	return gi.verify(s.s, s.tree.leaf(committer).SignatureKey)
 }
 
-// Discard erases the secrets that a commit which lost would have brought. The
-// staged commit is of no use afterwards.
+// Discard erases the secrets that a commit which lost, or is not wanted, would
+// have brought. The staged commit is of no use afterwards. Of one that was merged
+// the secrets are the group's, and stay.
 func (s *StagedCommit) Discard() {
-	if s.member != nil {
+	if s.member != nil && !s.merged {
 		s.member.signer.erase() // a copy of the group's
 		s.member.erase()
 		s.member = nil
