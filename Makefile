@@ -52,7 +52,7 @@ bench: ## Measure what is promised into docs/performance.md; QUICK=1 for a short
 
 .PHONY: interop
 interop: ## Be in the same groups as npm ts-mls, at full length; needs Node and npm
-	SCONCE_INTEROP=full $(GO) test -count=1 -timeout 60m ./internal/interop/
+	SCONCE_INTEROP=full $(GO) test -count=1 -timeout 120m ./internal/interop/
 
 .PHONY: variants
 variants: ## Test mls with the FIPS 140-3 module, and with runtime/secret

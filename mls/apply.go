@@ -208,6 +208,11 @@ func (t *transition) placeJoiner() error {
 	}
 	t.committer.Index = uint32(t.tree.freeLeaf())
 	t.view.Committer = t.committer
+	for i := range t.view.Removed {
+		if by := &t.view.Removed[i].By; by.Type == SenderNewMemberCommit {
+			*by = t.committer // whose leaf was not known before
+		}
+	}
 	return nil
 }
 

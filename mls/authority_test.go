@@ -71,6 +71,24 @@ func TestAuthorityJudgesEachCredentialThatComesIn(t *testing.T) {
 		}
 		lax.refusedBy(t, m, "5.3.1", "credential is not accepted")
 	})
+	t.Run("an Update by itself", func(t *testing.T) {
+		for name, rule := range map[string]string{"evil": "credential is not accepted", "another": "credential does not succeed"} {
+			c := lax.clients[0]
+			u, err := c.freshUpdate()
+			if err != nil {
+				t.Fatal(err)
+			}
+			u.Leaf.Credential.Identity = []byte(name)
+			if err := u.Leaf.sign(c.public.s, c.signer.Private, c.public.ctx.GroupID, c.Own()); err != nil {
+				t.Fatal(err)
+			}
+			m, err := c.Propose(u, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lax.refusedBy(t, m, "5.3.1", rule)
+		}
+	})
 	t.Run("an external commit", func(t *testing.T) {
 		gi, err := lax.clients[0].GroupInfo(true)
 		if err != nil {

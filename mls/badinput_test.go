@@ -96,6 +96,31 @@ func TestSparseTreeCostsNoMoreThanItsSize(t *testing.T) {
 	wantRefusal(t, err, "12.4.3.1", "tree hash is not that")
 }
 
+// TestTreeOfOneKeyIsRefused joins a group of thousands who all have the keys of
+// its one member.
+func TestTreeOfOneKeyIsRefused(t *testing.T) {
+	s := mustSuite(t, X25519AES128)
+	signer := newSigner(t, s.id, "a")
+	leaf, _, err := newKeyPackageLeaf(s, signer, KeyPackageOptions{Lifetime: always()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree := newTree(leaf)
+	for range 5000 {
+		tree.add(leaf)
+	}
+	b := tree.appendTo(nil)
+	gi := &GroupInfo{Context: GroupContext{Version: 1, CipherSuite: s.id, GroupID: []byte("g"), TreeHash: tree.hash(s)}}
+	if err := gi.sign(s, signer.Private); err != nil {
+		t.Fatal(err)
+	}
+	err = costs(t, len(b), func() error {
+		_, err := NewPublicGroup(Config{}, gi, b, now)
+		return err
+	})
+	wantRefusal(t, err, "7.3", "have the same encryption key")
+}
+
 func TestContradictionsAreRefusedInTimeThatTheirNumberBounds(t *testing.T) {
 	r := newRoom(t, X25519AES128, 3, Config{})
 	list := inline(&Remove{Removed: 2})
@@ -151,21 +176,31 @@ func TestCommitOfARemovedMemberIsRefused(t *testing.T) {
 	ac.content.epoch = r.server.Context().Epoch
 	ac.content.commit = &commit{}
 	m := r.sealForged(&client{Group: kept}, ac)
-	_, err = r.server.Process(mustParse(t, m), now)
+	err = costs(t, len(m), func() error {
+		_, err := r.server.Process(mustParse(t, m), now)
+		return err
+	})
 	wantRefusal(t, err, "6.1", "which is blank")
 	for _, c := range r.clients {
-		_, err := c.Process(mustParse(t, m), now)
+		err := costs(t, len(m), func() error {
+			_, err := c.Process(mustParse(t, m), now)
+			return err
+		})
 		wantRefusal(t, err, "6.2", "membership tag")
 	}
 }
 
 func TestWelcomeForAnotherGroupIsRefused(t *testing.T) {
 	i, other := invite(t), invite(t)
-	_, err := Join(i.cfg, other.welcome, i.kp, i.secrets, i.tree, now)
-	wantRefusal(t, err, "12.4.3.1", "welcome is for other key packages")
+	join := func(welcome *Message, tree []byte) error {
+		return costs(t, len(welcome.Bytes())+len(tree), func() error {
+			_, err := Join(i.cfg, welcome, i.kp, i.secrets, tree, now)
+			return err
+		})
+	}
+	wantRefusal(t, join(other.welcome, i.tree), "12.4.3.1", "welcome is for other key packages")
 	// The right Welcome with the tree of another group.
-	_, err = Join(i.cfg, i.welcome, i.kp, i.secrets, other.tree, now)
-	wantRefusal(t, err, "12.4.3", "group info signature")
+	wantRefusal(t, join(i.welcome, other.tree), "12.4.3", "group info signature")
 }
 
 // TestLongListsOfRequirementsAreRefusedInTimeThatTheirLengthBounds: a member can

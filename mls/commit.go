@@ -303,7 +303,7 @@ func (m *commitMaker) sealSecrets(j joiner, to *sealer) (encryptedGroupSecrets, 
 			return encryptedGroupSecrets{}, errors.New("mls: no path secret for an added leaf") // each has a node above it in common with the committer
 		}
 	}
-	plaintext := Secret(secrets.appendTo(nil))
+	plaintext := Secret(marshal(secrets))
 	defer plaintext.erase()
 	ct, err := to.seal(j.kp.InitKey, plaintext)
 	return encryptedGroupSecrets{newMember: s.refHash("MLS 1.0 KeyPackage Reference", marshal(j.kp)), secrets: ct}, err

@@ -81,9 +81,13 @@
 //
 // Byte slices handed to this package are kept, not copied: the caller must not
 // write to them afterwards. Byte slices handed out must not be written to.
+//
 // A [Secret] prints as [secret] and is erased when its epoch or generation
-// ends, as far as Go allows; one that is handed out is the caller's to erase,
-// where its documentation says so.
+// ends, as far as Go allows. Secrets that a group is given it copies: private
+// keys, PSKs, the values of secret records. The caller may erase its own, by
+// clear, once the call has returned. What is handed out as a secret, the values
+// of records among it, is the caller's to erase once it was used or stored, but
+// where its documentation says otherwise.
 //
 // No type of this package may be used by two goroutines at once, unless its
 // documentation says so. Different groups share nothing that is written to. A

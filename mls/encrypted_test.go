@@ -135,3 +135,145 @@ func TestEncryptedCommitSpendsAKeyOfItsOwn(t *testing.T) {
 		e.(*StagedCommit).Discard()
 	}
 }
+
+// TestFollowerTakesNothingThatItCannotRead: whoever follows without secrets lets
+// application data of the epoch through, and of private messages nothing else.
+func TestFollowerTakesNothingThatItCannotRead(t *testing.T) {
+	r := newRoom(t, X25519AES128, 3, Config{})
+	a := r.clients[0]
+	a.public.cfg.EncryptHandshakes = true
+	read := func(b []byte, err error) *Message {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return mustParse(t, b)
+	}
+	before := marshal(r.server.Context())
+	for what, next := range map[string]func() *Message{
+		"application data": func() *Message { return read(a.Encrypt(nil, []byte("text"))) },
+		"a proposal":       func() *Message { return read(a.Propose(&Update{}, nil)) },
+		"a commit": func() *Message {
+			st, err := a.Commit(CommitOptions{}, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return read(st.Message(), nil)
+		},
+	} {
+		m := next()
+		if e, err := r.server.Process(m, now); e != nil || !errors.Is(err, ErrMembersOnly) {
+			t.Errorf("%s: processed to %v, error %v", what, e, err)
+		}
+		want := ErrNotForGroup
+		if what == "application data" {
+			want = nil
+		}
+		if err := r.server.CheckApplication(m); !errors.Is(err, want) {
+			t.Errorf("%s as application data: got error %v, want %v", what, err, want)
+		}
+	}
+	if len(r.server.Pending()) > 0 || len(r.server.unsaved.proposals) > 0 {
+		t.Error("something is pending")
+	}
+	wantBytes(t, "context", marshal(r.server.Context()), before)
+	public, err := r.clients[1].Propose(&Update{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.server.CheckApplication(mustParse(t, public)); !errors.Is(err, ErrNotForGroup) {
+		t.Errorf("a public message as application data: %v", err)
+	}
+}
+
+// TestFollowerLetsApplicationDataThroughWhereMembersWould: of this group and epoch,
+// and while no proposal is pending (RFC 9420, Section 12.4).
+func TestFollowerLetsApplicationDataThroughWhereMembersWould(t *testing.T) {
+	r := newRoom(t, X25519AES128, 3, Config{})
+	text := func(from *client) *Message {
+		t.Helper()
+		b, err := from.Encrypt(nil, []byte("text"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return mustParse(t, b)
+	}
+	early := text(r.clients[0])
+	if err := r.server.CheckApplication(early); err != nil {
+		t.Fatal(err)
+	}
+	other := newRoom(t, X25519AES128, 2, Config{})
+	other.server.ctx.GroupID = []byte("another")
+	if err := other.server.CheckApplication(early); !errors.Is(err, ErrNotForGroup) {
+		t.Errorf("of another group: %v", err)
+	}
+	r.propose(r.clients[1].Propose(&Update{}, nil))
+	if err := r.server.CheckApplication(early); !errors.Is(err, ErrPendingProposals) {
+		t.Errorf("while a proposal is pending: %v", err)
+	}
+	r.commit(r.clients[0], CommitOptions{})
+	if late, ok := errors.AsType[*EpochError](r.server.CheckApplication(early)); !ok || late.Have != late.Got+1 {
+		t.Errorf("of the epoch before: %v", late)
+	}
+	if err := r.server.CheckApplication(text(r.clients[0])); err != nil {
+		t.Errorf("after the commit: %v", err)
+	}
+	r.commit(r.clients[0], CommitOptions{Proposals: []Proposal{&ReInit{GroupID: []byte("next"), Version: 1, CipherSuite: r.suite}}})
+	ac := r.clients[0].frame(ContentApplication, FormatPrivateMessage, nil)
+	closed := &Message{Format: FormatPrivateMessage, private: &privateMessage{groupID: ac.content.groupID, epoch: ac.content.epoch, contentType: ContentApplication}}
+	if err := r.server.CheckApplication(closed); !errors.Is(err, ErrClosed) {
+		t.Errorf("after the group was closed: %v", err)
+	}
+}
+
+// TestMemberSpendsNoKeyOfAnother: every member knows the keys of every other, and
+// can seal what it likes with them, but for the signature. What is not authentic
+// leaves the key for what is.
+func TestMemberSpendsNoKeyOfAnother(t *testing.T) {
+	for name, kind := range map[string]ContentType{"application data": ContentApplication, "a proposal": ContentProposal, "a past epoch's": 0} {
+		t.Run(name, func(t *testing.T) {
+			r := newRoom(t, X25519AES128, 3, Config{PastEpochs: 1})
+			to, from, forger := r.clients[0], r.clients[1], r.clients[2]
+			from.public.cfg.EncryptHandshakes = true
+			content := kind
+			if kind == 0 {
+				content = ContentApplication
+			}
+			// The forger's own view of the victim's next key.
+			ac := forger.frame(content, FormatPrivateMessage, nil)
+			ac.content.sender.Index = uint32(from.Own())
+			ac.content.application, ac.content.proposal = []byte("forged"), &Remove{Removed: 0}
+			if err := forger.sign(ac); err != nil {
+				t.Fatal(err)
+			}
+			pm, err := forger.protect(ac)
+			if err != nil {
+				t.Fatal(err)
+			}
+			forged := marshal(&Message{Format: FormatPrivateMessage, private: pm})
+			var honest []byte
+			if content == ContentProposal {
+				honest, err = from.Propose(&Update{}, nil)
+			} else {
+				honest, err = from.Encrypt(nil, []byte("honest"))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kind == 0 {
+				r.commit(to, CommitOptions{})
+			}
+			to.Drain()
+			for range 2 {
+				_, err = to.Process(mustParse(t, forged), now)
+				wantInvalid(t, err, "6.1")
+			}
+			if records := to.Drain(); len(records) > 0 {
+				t.Errorf("the forgery changed %v", records)
+			}
+			if _, err := to.Process(mustParse(t, honest), now); err != nil {
+				t.Errorf("what the victim sent: %v", err)
+			}
+		})
+	}
+}

@@ -148,15 +148,86 @@ func ExampleGroup_SafeExport() {
 	// Output: [secret] true true
 }
 
+// A component signs with the key of Alice's leaf. No other component can take
+// the signature for one of its own, nor can MLS.
+func ExampleGroup_SafeSign() {
+	groups := newGroup(time.Now(), "alice", "bob")
+	alice, bob := groups[0], groups[1]
+	const polls, calls mls.ComponentID = 0x8123, 0x8124
+
+	vote := []byte("yes")
+	signature, err := alice.SafeSign(polls, "vote", vote)
+	check(err)
+
+	// Whoever sees Alice's leaf can check it: Bob, or a server.
+	suite, key := bob.Context().CipherSuite, bob.Member(alice.Own()).SignatureKey
+	fmt.Println("to polls:", suite.SafeVerify(key, polls, "vote", vote, signature))
+	fmt.Println("to calls:", suite.SafeVerify(key, calls, "vote", vote, signature))
+	// Output:
+	// to polls: true
+	// to calls: false
+}
+
+// A component seals to one member what nobody else in the group can read.
+func ExampleGroup_SafeDecrypt() {
+	groups := newGroup(time.Now(), "alice", "bob", "carol")
+	alice, bob, carol := groups[0], groups[1], groups[2]
+	const calls mls.ComponentID = 0x8124
+
+	key := alice.Member(bob.Own()).EncryptionKey // who is not in the group may seal, too
+	sealed, err := alice.Context().CipherSuite.SafeEncrypt(key, calls, "offer", nil, []byte("pick up"))
+	check(err)
+
+	opened, err := bob.SafeDecrypt(key, calls, "offer", nil, sealed)
+	check(err)
+	fmt.Printf("bob: %s, or as it prints: %s\n", []byte(opened), opened)
+
+	_, err = carol.SafeDecrypt(key, calls, "offer", nil, sealed)
+	fmt.Println("carol:", err)
+	// Output:
+	// bob: pick up, or as it prints: [secret]
+	// carol: mls: decryption failed
+}
+
+// A group may ask that what goes beside a message, readable for all who carry
+// it, says which component it is of.
+func ExampleSafeAAD() {
+	now := time.Now()
+	const calls mls.ComponentID = 0x8124
+	framed := mls.AppData{mls.ComponentSafeAAD: mls.ComponentsList()}
+	groups := newGroupWith(now, mls.Extensions{framed.Extension()}, "alice", "bob")
+	alice, bob := groups[0], groups[1]
+
+	_, err := alice.Encrypt([]byte("ring"), []byte("hello"))
+	refused, _ := errors.AsType[*mls.InvalidError](err)
+	fmt.Println("not framed:", refused.Section)
+
+	sent, err := alice.Encrypt(mls.SafeAAD{calls: []byte("ring")}.Bytes(), []byte("hello"))
+	check(err)
+	received, err := mls.ParseMessage(sent)
+	check(err)
+	event, err := bob.Process(received, now)
+	check(err)
+	beside, err := mls.ParseSafeAAD(event.(*mls.ApplicationMessage).AuthenticatedData)
+	check(err)
+	fmt.Printf("of calls: %s\n", beside[calls])
+	// Output:
+	// not framed: draft-ietf-mls-extensions SafeAAD
+	// of calls: ring
+}
+
 // newGroup has the first of these make a group and add the others.
-func newGroup(now time.Time, names ...string) []*mls.Group {
-	first, err := mls.Create(mls.Config{}, []byte("a random id"), mls.DefaultSuite, newSigner(names[0]), mls.DefaultCapabilities(), nil)
+func newGroup(now time.Time, names ...string) []*mls.Group { return newGroupWith(now, nil, names...) }
+
+// newGroupWith makes a group that has extensions.
+func newGroupWith(now time.Time, ext mls.Extensions, names ...string) []*mls.Group {
+	first, err := mls.Create(mls.Config{}, []byte("a random id"), mls.DefaultSuite, newSigner(names[0]), mls.DefaultCapabilities(), ext)
 	check(err)
 	groups := []*mls.Group{first}
 	if len(names) == 1 {
 		return groups
 	}
-	var o mls.CommitOptions
+	o := mls.CommitOptions{AuthenticatedData: mls.SafeAAD{}.Bytes()} // for groups that ask for it
 	var kps []*mls.KeyPackage
 	var secrets []*mls.KeyPackageSecrets
 	for _, name := range names[1:] {

@@ -1,7 +1,6 @@
 package mls
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"time"
@@ -23,6 +22,14 @@ type joinState struct {
 	info    *GroupInfo
 	tree    []byte
 	pending [][]byte
+}
+
+func (j *joinState) sizeHint() int {
+	n := 16 + len(marshal(j.info)) + len(j.tree)
+	for _, m := range j.pending {
+		n += 4 + len(m)
+	}
+	return n
 }
 
 func (j *joinState) appendTo(b []byte) []byte {
@@ -175,13 +182,14 @@ func (s *StagedCommit) Group() (*Group, error) {
 	if err := p.Merge(s); err != nil {
 		return nil, err
 	}
-	s.join = nil
+	s.join, s.merged = nil, true
 	p.unsaved = changes{}
 	p.unsaved.everything(p)
 	return newGroup(p, *m), nil
 }
 
-// ParseStagedJoin reads what [StagedCommit.Bytes] gave for an external commit.
+// ParseStagedJoin reads what [StagedCommit.Bytes] gave for an external commit,
+// which keeps b.
 func ParseStagedJoin(cfg Config, b []byte) (*StagedCommit, error) {
 	var j *joinState
 	var s *suite
@@ -243,14 +251,14 @@ func signOutside(q Proposal, group ExternalGroup, sender Sender, private Secret)
 		return nil, err
 	}
 	ac := &authenticatedContent{format: FormatPublicMessage, content: &framedContent{
-		groupID:           bytes.Clone(group.GroupID),
+		groupID:           group.GroupID,
 		epoch:             group.Epoch,
 		sender:            sender,
-		authenticatedData: bytes.Clone(group.AuthenticatedData),
+		authenticatedData: group.AuthenticatedData,
 		contentType:       ContentProposal,
 		proposal:          q,
 	}}
-	if err := ac.sign(s, slices.Clone(private), nil); err != nil {
+	if err := ac.sign(s, private, nil); err != nil {
 		return nil, err
 	}
 	return marshal(&Message{Format: FormatPublicMessage, public: protectPublic(s, ac, nil, nil)}), nil

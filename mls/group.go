@@ -126,7 +126,7 @@ func (g *Group) ReInit() *ReInit { return g.public.reinit }
 func (g *Group) ConfirmationTag() []byte { return g.public.confirmationTag }
 
 // Removed reports whether this member was removed. The group then stays as it
-// was before, without any secrets.
+// was before, without any secrets; stored and loaded, without its own leaf, too.
 func (g *Group) Removed() bool { return g.removed }
 
 // EpochAuthenticator is equal for members who agree on the epoch and its

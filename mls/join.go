@@ -85,6 +85,7 @@ func (w *welcome) open(s *suite, kp *KeyPackage, secrets *KeyPackageSecrets) (*g
 	}
 	gs, err := parse(plaintext, "group secrets", readGroupSecrets)
 	if err != nil {
+		plaintext.erase()
 		return nil, err
 	}
 	return &gs, nil
@@ -127,24 +128,29 @@ func (w *welcome) groupInfo(s *suite, joiner, psk Secret) (*GroupInfo, error) {
 
 // enter finds this client's leaf and takes over its keys.
 func (p *PublicGroup) enter(gs *groupSecrets, gi *GroupInfo, kp *KeyPackage, secrets *KeyPackageSecrets) (*member, error) {
-	want := marshal(kp.Leaf)
-	m := &member{own: noLeaf, signer: slices.Clone(secrets.Signature), secrets: newTreeSecrets(slices.Clone(secrets.Encryption))}
+	want, own := marshal(kp.Leaf), LeafIndex(noLeaf)
 	for i, l := range p.tree.leaves() {
 		if bytes.Equal(l.EncryptionKey, kp.Leaf.EncryptionKey) && bytes.Equal(marshal(l), want) {
-			m.own = i
+			own = i
 			break
 		}
 	}
-	if m.own == noLeaf {
+	if own == noLeaf {
 		return nil, invalid("12.4.3.1", "the tree does not hold the key package's leaf")
 	}
 	if err := checkKeyPair(p.s, secrets, kp.Leaf); err != nil {
 		return nil, err
 	}
+	m := &member{own: own, signer: slices.Clone(secrets.Signature), secrets: newTreeSecrets(slices.Clone(secrets.Encryption))}
 	if gs.pathSecret == nil {
 		return m, nil
 	}
-	return m, m.secrets.fromWelcome(p.s, p.tree, m.own, gi.Signer, gs.pathSecret)
+	if err := m.secrets.fromWelcome(p.s, p.tree, own, gi.Signer, gs.pathSecret); err != nil {
+		m.signer.erase()
+		m.secrets.erase()
+		return nil, err
+	}
+	return m, nil
 }
 
 // checkKeyPair makes sure that the secrets are the leaf's.

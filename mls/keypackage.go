@@ -12,7 +12,7 @@ import (
 const CredentialDevice CredentialType = 0xFA01
 
 // Signer is how a client signs: the credential it shows, and the key pair that
-// the credential speaks for.
+// the credential speaks for. A group that gets one has its own copy of Private.
 type Signer struct {
 	Credential Credential
 	Public     []byte
@@ -55,15 +55,17 @@ func (KeyPackageSecrets) LogValue() slog.Value          { return hidden{}.LogVal
 
 const keyPackageSecretsVersion = 1
 
-// Bytes gives the secrets as a record for the caller's sealed store.
+// Bytes gives a copy of the secrets as a record for the caller's sealed store.
 func (k *KeyPackageSecrets) Bytes() Secret {
-	b := []byte{keyPackageSecretsVersion}
+	b := make([]byte, 0, 1+3*4+len(k.Init)+len(k.Encryption)+len(k.Signature))
+	b = append(b, keyPackageSecretsVersion)
 	b = appendVec(b, k.Init)
 	b = appendVec(b, k.Encryption)
 	return appendVec(b, k.Signature)
 }
 
-// ParseKeyPackageSecrets reads what Bytes gave.
+// ParseKeyPackageSecrets reads what Bytes gave. The secrets are in the memory of
+// b: who erases the ones erases the others.
 func ParseKeyPackageSecrets(b []byte) (*KeyPackageSecrets, error) {
 	return parse(b, "key package secrets", func(r *reader) *KeyPackageSecrets {
 		r.version(keyPackageSecretsVersion)

@@ -150,9 +150,10 @@ func (e *epochSecrets) kept() []*Secret {
 
 const epochSecretsVersion = 1
 
-// marshal gives the record of what a member keeps.
-func (e *epochSecrets) marshal() []byte {
-	b := make([]byte, 0, 1+len(e.kept())*(lengthSize(len(e.init))+len(e.init)))
+func (e *epochSecrets) sizeHint() int { return 1 + len(e.kept())*(lengthSize(len(e.init))+len(e.init)) }
+
+// appendTo appends the record of what a member keeps.
+func (e *epochSecrets) appendTo(b []byte) []byte {
 	b = append(b, epochSecretsVersion)
 	for _, secret := range e.kept() {
 		b = appendVec(b, *secret)

@@ -144,7 +144,7 @@ func TestAnotherConfirmationTagIsRefused(t *testing.T) {
 func TestEpochRecordHoldsAllButTheEncryptionSecret(t *testing.T) {
 	s := mustSuite(t, DefaultSuite)
 	e := testEpoch(s)
-	b := e.marshal()
+	b := marshal(e)
 	got, err := parseEpochSecrets(s, b)
 	if err != nil {
 		t.Fatal(err)

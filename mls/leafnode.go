@@ -14,9 +14,9 @@ const (
 	CredentialX509  CredentialType = 2
 )
 
-// Credential says who a leaf claims to be (RFC 9420, Section 5.3). The claim
-// is checked by the application's [Rules], never here. Identity is the content of a basic
-// credential and of every type other than X.509.
+// Credential says who a leaf claims to be (RFC 9420, Section 5.3). The claim is
+// the application's to judge, by its [Authority] or its [Rules]. Identity is the
+// content of a basic credential and of every type other than X.509.
 type Credential struct {
 	Type         CredentialType
 	Identity     []byte

@@ -336,8 +336,8 @@ func FuzzEpochRecord(f *testing.F) {
 		if err != nil {
 			return nil, err
 		}
-		return e.marshal(), nil
-	}, testEpoch(s).marshal())
+		return marshal(e), nil
+	}, marshal(testEpoch(s)))
 }
 
 func FuzzPrivateMessageContent(f *testing.F) {

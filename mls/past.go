@@ -223,22 +223,22 @@ const pastVersion = 1
 
 // record of a past epoch, but for its secret tree.
 func (p *pastEpoch) record() []byte {
-	b := []byte{pastVersion}
 	var ended uint64
 	if !p.ended.IsZero() {
 		ended = uint64(p.ended.Unix())
 	}
+	var senders []byte
+	for i, sender := range p.senders {
+		senders = appendVec(appendU32(senders, uint32(i)), sender.key)
+		senders = sender.credential.appendTo(senders)
+	}
+	b := make([]byte, 0, 32+len(p.context)+len(p.senderData)+len(senders)) // see [member.sizeHint]
+	b = append(b, pastVersion)
 	b = appendU64(b, ended)
 	b = appendVec(b, p.context)
 	b = appendVec(b, p.senderData)
 	b = appendU32(b, p.messages.width)
-	return appendNested(b, func(b []byte) []byte {
-		for i, sender := range p.senders {
-			b = appendVec(appendU32(b, uint32(i)), sender.key)
-			b = sender.credential.appendTo(b)
-		}
-		return b
-	})
+	return appendVec(b, senders)
 }
 
 // storedPast gathers the records of one past epoch.
@@ -294,7 +294,8 @@ func readPast(r *reader, s *suite) *pastEpoch {
 	if ended := r.u64(); ended != 0 {
 		p.ended = time.Unix(int64(ended), 0)
 	}
-	p.context, p.senderData = r.vec(), r.secret(s.nh)
+	p.context, p.senderData = bytes.Clone(r.vec()), r.secret(s.nh)
+	r.b = bytes.Clone(r.b) // what follows is kept, and the record may be erased
 	if r.err == nil {
 		ctx, err := parse(p.context, "context of a stored past epoch", readGroupContext)
 		if err != nil {

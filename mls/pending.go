@@ -120,6 +120,6 @@ func (p sentProposal) appendTo(b []byte) []byte {
 func readSentProposal(r *reader) sentProposal {
 	var p sentProposal
 	copy(p.digest[:], r.fixed(len(p.digest)))
-	p.encoded = r.vec()
+	p.encoded = bytes.Clone(r.vec())
 	return p
 }

@@ -12,7 +12,8 @@ import (
 
 // Process opens and checks a message to the group: application data, a
 // proposal, which is pending when Process returns, or a commit, which changes
-// nothing until [Group.Merge]. On error nothing has changed. now is as for
+// nothing until [Group.Merge]. On error nothing has changed, but that past epochs
+// may be gone whose time was over: see [Group.ForgetPast]. now is as for
 // [PublicGroup.Process].
 //
 // Errors to decide on: an [EpochError] for what comes early or late,
@@ -239,7 +240,7 @@ func (g *Group) Merge(s *StagedCommit) error {
 	g.keepPast(s.at)
 	g.eraseEpoch()
 	g.public.advance(s)
-	g.member = *s.member
+	g.member, s.merged = *s.member, true
 	g.startMessages()
 	g.unsavedMember = true
 	return nil

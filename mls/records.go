@@ -262,7 +262,8 @@ func (p *PublicGroup) restoreProposal(ac *authenticatedContent) error {
 }
 
 // Drain gives what changed since the last Drain, to be stored in one step
-// before anything that came of the changes leaves the device.
+// before anything that came of the changes leaves the device. The records are
+// copies: those marked Secret are the caller's to erase once they are stored.
 func (g *Group) Drain() []Record {
 	out := g.public.Drain()
 	if g.unsavedMember {
@@ -290,7 +291,7 @@ func (g *Group) Drain() []Record {
 
 // record of what only this member knows, but for the secret tree.
 func (g *Group) record() []byte {
-	b := []byte{memberVersion}
+	b := append(make([]byte, 0, g.recordSize()), memberVersion)
 	if b = appendOptional(b, !g.removed); g.removed {
 		return b
 	}
@@ -310,15 +311,36 @@ func (g *Group) record() []byte {
 	return appendList(b, g.sent)
 }
 
+// recordSize is room enough for the record: see [member.sizeHint].
+func (g *Group) recordSize() int {
+	n := 32 + g.member.sizeHint()
+	for _, r := range g.resumption {
+		n += 16 + len(r.psk)
+	}
+	for public, private := range g.updates {
+		n += 8 + len(public) + len(private)
+	}
+	for _, p := range g.sent {
+		n += 8 + len(p.digest) + len(p.encoded)
+	}
+	return n
+}
+
 // appendTo keeps the encryption secret only while no secret tree has taken it,
 // and the application export secret while no exporter tree has.
 func (m *member) appendTo(b []byte) []byte {
 	b = appendU32(b, uint32(m.own))
 	b = appendVec(b, m.signer)
-	b = appendVec(b, m.secrets.marshal())
-	b = appendVec(b, m.epoch.marshal())
+	b = appendNested(b, m.secrets.appendTo)
+	b = appendNested(b, m.epoch.appendTo)
 	b = appendVec(b, m.epoch.encryption)
 	return appendVec(b, m.epoch.applicationExport)
+}
+
+// sizeHint is room enough for the record. Memory that is outgrown would leave
+// secrets behind that nobody can erase.
+func (m *member) sizeHint() int {
+	return 64 + len(m.signer) + m.secrets.sizeHint() + m.epoch.sizeHint() + len(m.epoch.encryption) + len(m.epoch.applicationExport)
 }
 
 func readMember(r *reader, s *suite, version uint8) *member {
@@ -345,7 +367,8 @@ func readMember(r *reader, s *suite, version uint8) *member {
 }
 
 // Load restores a group from everything that [Group.Drain] gave and did not
-// delete again, in any order. It keeps the bytes as [LoadPublicGroup] does. A
+// delete again, in any order. It keeps the bytes as [LoadPublicGroup] does, but
+// for the values of records marked Secret, which may be erased when it returns. A
 // stored group is to be in use once only: two would send under the same keys.
 func Load(cfg Config, records iter.Seq2[[]byte, []byte]) (*Group, error) {
 	s, err := gather(records)

@@ -18,8 +18,8 @@ type Config struct {
 	// and knows no component of the app data dictionary.
 	Rules Rules
 
-	// PSK looks up a pre-shared key. Resumption PSKs of a group's own last
-	// epochs are found without it.
+	// PSK looks up a pre-shared key, which stays the application's: it is not
+	// kept. Resumption PSKs of a group's own last epochs are found without it.
 	PSK func(PreSharedKeyID) (Secret, bool)
 
 	// Successor judges a group joined by a Welcome that claims to re-initialise
@@ -170,7 +170,7 @@ type CommitView struct {
 type MemberChange struct {
 	Leaf        LeafIndex
 	Old, New    *LeafNode // Old is nil for an added member, New for a removed one
-	By          Sender    // who proposed it
+	By          Sender    // who proposed it; one who joins by its new leaf
 	ByReference bool
 	SelfRemoved bool
 }

@@ -182,6 +182,13 @@ func TestInvalidProposalListsAreRefused(t *testing.T) {
 			}
 			return inline(&Add{kp})
 		}, "7.3", "lifetime"},
+		{"key package of days to come", func(r *room) []proposalOrRef {
+			kp, _, err := NewKeyPackage(r.suite, newSigner(r.t, r.suite, "x"), KeyPackageOptions{Lifetime: Lifetime{NotBefore: uint64(now.Unix()) + 1, NotAfter: 1<<64 - 1}})
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			return inline(&Add{kp})
+		}, "7.3", "lifetime"},
 		{"new member without a required capability", func(r *room) []proposalOrRef {
 			caps := DefaultCapabilities()
 			caps.Proposals = []ProposalType{ProposalAppDataUpdate}

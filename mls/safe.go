@@ -57,27 +57,27 @@ func (g *Group) SafeSign(c ComponentID, label string, content []byte) ([]byte, e
 // SafeVerify reports whether a signature over content is one that the owner of
 // public, a [LeafNode].SignatureKey, made for the component and label. It is
 // not if the suite is unknown or public is no key of it.
-func (s CipherSuite) SafeVerify(public []byte, c ComponentID, label string, content, signature []byte) bool {
-	suite, err := s.suite()
+func (cs CipherSuite) SafeVerify(public []byte, c ComponentID, label string, content, signature []byte) bool {
+	s, err := cs.suite()
 	if err != nil || checkSafe("content", len(label), len(content)) != nil {
 		return false
 	}
-	return suite.verifyWithLabel(public, componentLabel(c, label), signature, content)
+	return s.verifyWithLabel(public, componentLabel(c, label), signature, content)
 }
 
 // SafeEncrypt seals a plaintext to the owner of an encryption key of the suite,
 // for the component and label. Who opens it must give the same context, which
 // may be nil and is not part of the result: an encoded HPKECiphertext
 // (RFC 9420, Section 7.6). A key that is none gives an [InvalidError].
-func (s CipherSuite) SafeEncrypt(public []byte, c ComponentID, label string, context, plaintext []byte) ([]byte, error) {
-	suite, err := s.suite()
+func (cs CipherSuite) SafeEncrypt(public []byte, c ComponentID, label string, context, plaintext []byte) ([]byte, error) {
+	s, err := cs.suite()
 	if err != nil {
 		return nil, err
 	}
 	if err := checkSafe("plaintext", len(label), len(context), len(plaintext)); err != nil {
 		return nil, err
 	}
-	ct, err := suite.encryptWithLabel(public, encryptContext(componentLabel(c, label), context), plaintext)
+	ct, err := s.encryptWithLabel(public, encryptContext(componentLabel(c, label), context), plaintext)
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +88,8 @@ func (s CipherSuite) SafeEncrypt(public []byte, c ComponentID, label string, con
 // the caller holds, such as [KeyPackageSecrets].Init. The plaintext is the
 // caller's. [ErrCannotDecrypt] says that it was sealed to another key, or for
 // another component, label or context.
-func (s CipherSuite) SafeDecrypt(private Secret, c ComponentID, label string, context, sealed []byte) (Secret, error) {
-	suite, err := s.suite()
+func (cs CipherSuite) SafeDecrypt(private Secret, c ComponentID, label string, context, sealed []byte) (Secret, error) {
+	s, err := cs.suite()
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (s CipherSuite) SafeDecrypt(private Secret, c ComponentID, label string, co
 	if err != nil {
 		return nil, err
 	}
-	return suite.decryptWithLabel(private, componentLabel(c, label), context, ct)
+	return s.decryptWithLabel(private, componentLabel(c, label), context, ct)
 }
 
 // SafeDecrypt opens what was sealed to public with the private half, which a
@@ -114,13 +114,13 @@ func (g *Group) SafeDecrypt(public []byte, c ComponentID, label string, context,
 	if len(public) == 0 { // as blank nodes have it
 		return nil, ErrCannotDecrypt
 	}
-	suite := g.public.ctx.CipherSuite
+	cs := g.public.ctx.CipherSuite
 	if bytes.Equal(public, g.public.tree.encryptionKey(g.own.node())) {
-		return suite.SafeDecrypt(g.secrets.leaf, c, label, context, sealed)
+		return cs.SafeDecrypt(g.secrets.leaf, c, label, context, sealed)
 	}
 	for n, private := range g.secrets.private {
 		if bytes.Equal(public, g.public.tree.encryptionKey(n)) {
-			return suite.SafeDecrypt(private, c, label, context, sealed)
+			return cs.SafeDecrypt(private, c, label, context, sealed)
 		}
 	}
 	private, externalPub, err := g.epoch.externalKeyPair(g.public.s)
@@ -131,5 +131,5 @@ func (g *Group) SafeDecrypt(public []byte, c ComponentID, label string, context,
 	if !bytes.Equal(public, externalPub) {
 		return nil, ErrCannotDecrypt
 	}
-	return suite.SafeDecrypt(private, c, label, context, sealed)
+	return cs.SafeDecrypt(private, c, label, context, sealed)
 }

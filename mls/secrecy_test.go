@@ -122,3 +122,28 @@ func TestMessageIsReadOnce(t *testing.T) {
 		t.Error("a message is read twice")
 	}
 }
+
+func TestWorkspaceIsErasedWhenItIsGivenBack(t *testing.T) {
+	w := new(workspace) // not the pool's, which another test may take
+	fill := func(b []byte) []byte {
+		for i := range b {
+			b[i] = 1
+		}
+		return b
+	}
+	w.content, w.message, w.aad = fill(make([]byte, 40)), fill(make([]byte, 40)), fill(make([]byte, 40))
+	fill(w.key[:])
+	fill(w.nonce[:])
+	fill(w.plaintext[:])
+	w.pieces[0], w.joined[0] = w.content, w.message
+	parts := [][]byte{w.content, w.message, w.aad, w.key[:], w.nonce[:], w.plaintext[:]}
+	w.release()
+	for i, b := range parts {
+		if !bytes.Equal(b, make([]byte, len(b))) {
+			t.Errorf("part %d is not erased", i)
+		}
+	}
+	if w.pieces[0] != nil || w.joined[0] != nil {
+		t.Error("it still leads to what passed through")
+	}
+}

@@ -2,6 +2,7 @@ package mls
 
 import (
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,6 +21,12 @@ func (Secret) GoString() string             { return "[secret]" }
 func (Secret) Format(f fmt.State, _ rune)   { f.Write([]byte("[secret]")) }
 func (Secret) LogValue() slog.Value         { return slog.StringValue("[secret]") }
 func (Secret) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
+
+// GobEncode refuses, for gob would take the octets as they are. Who stores a
+// secret converts it to bytes, and it shows in the source.
+func (Secret) GobEncode() ([]byte, error) { return nil, errNotEncoded }
+
+var errNotEncoded = errors.New("mls: a secret does not encode itself")
 
 // Equal compares in constant time.
 func (s Secret) Equal(o Secret) bool { return subtle.ConstantTimeCompare(s, o) == 1 }

@@ -1,7 +1,10 @@
 package mls
 
 import (
+	"bytes"
+	"encoding/gob"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -28,6 +31,19 @@ func TestSecretPrintsAsSecret(t *testing.T) {
 			if strings.Contains(got, leak) {
 				t.Errorf("%q holds the secret", got)
 			}
+		}
+	}
+}
+
+func TestSecretIsNotEncodedByGob(t *testing.T) {
+	for _, v := range []any{Secret("key material"), struct{ Key Secret }{Secret("key material")}, KeyPackageSecrets{Init: Secret("key material")},
+		&Signer{Private: Secret("key material")}, []Secret{Secret("key material")}} {
+		var out bytes.Buffer
+		if err := gob.NewEncoder(&out).Encode(v); !errors.Is(err, errNotEncoded) {
+			t.Errorf("%T: got error %v", v, err)
+		}
+		if bytes.Contains(out.Bytes(), []byte("material")) {
+			t.Errorf("%T is encoded with its secret", v)
 		}
 	}
 }

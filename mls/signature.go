@@ -56,8 +56,9 @@ func (s *suite) signWithLabel(private Secret, label string, content ...[]byte) (
 	return k.signWithLabel(label, content...)
 }
 
-// signingKey appends the signature of a message in pieces to out. It signs with a private key that has been read already. Reading one
-// takes as long as signing does: who signs often keeps it.
+// signingKey signs with a private key that has been read already, and appends
+// the signature of a message in pieces to out. Reading a key takes as long as
+// signing does: who signs often keeps it.
 type signingKey func(out []byte, message [][]byte) ([]byte, error)
 
 func (k signingKey) signWithLabel(label string, content ...[]byte) ([]byte, error) {

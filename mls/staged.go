@@ -9,7 +9,8 @@ import (
 
 // StagedCommit is a checked commit that has not taken effect: one's own until
 // the delivery service accepts it, another's until the caller merges it. It
-// changes nothing by itself, and may be dropped.
+// changes nothing by itself. One that is not merged is to be discarded, so that
+// its secrets are erased.
 type StagedCommit struct {
 	hidden
 	s      *suite
@@ -26,6 +27,7 @@ type StagedCommit struct {
 	at              time.Time // when it was made or processed, if that is known
 
 	member  *member // what a member goes on with; nil if staged by a PublicGroup, or removed by it
+	merged  bool    // member's secrets are a group's now
 	removed bool
 
 	// Of one's own commit:
@@ -184,10 +186,11 @@ func (s *StagedCommit) CheckGroupInfo(gi *GroupInfo) error {
 	return gi.verify(s.s, s.tree.leaf(committer).SignatureKey)
 }
 
-// Discard erases the secrets that a commit which lost would have brought. The
-// staged commit is of no use afterwards.
+// Discard erases the secrets that a commit which lost, or is not wanted, would
+// have brought. The staged commit is of no use afterwards. Of one that was merged
+// the secrets are the group's, and stay.
 func (s *StagedCommit) Discard() {
-	if s.member != nil {
+	if s.member != nil && !s.merged {
 		s.member.signer.erase() // a copy of the group's
 		s.member.erase()
 		s.member = nil
@@ -203,13 +206,13 @@ const (
 
 // Bytes gives one's own staged commit as a record to be stored before the
 // commit is sent, so that a crash in between loses nothing: see
-// [Group.ParseStaged] and [ParseStagedJoin]. Of another's commit it is nil:
-// that can be processed again.
+// [Group.ParseStaged] and [ParseStagedJoin]. The record is a copy, the caller's
+// to erase. Of another's commit it is nil: that can be processed again.
 func (s *StagedCommit) Bytes() Secret {
 	if s.message == nil || s.member == nil {
 		return nil
 	}
-	b := []byte{stagedVersion}
+	b := append(make([]byte, 0, s.recordSize()), stagedVersion)
 	switch {
 	case s.join != nil:
 		b = s.join.appendTo(append(b, stagedJoin))
@@ -225,6 +228,18 @@ func (s *StagedCommit) Bytes() Secret {
 		b = s.welcome.appendTo(b)
 	}
 	return s.member.appendTo(b)
+}
+
+// recordSize is room enough for the record: see [member.sizeHint].
+func (s *StagedCommit) recordSize() int {
+	n := 32 + len(s.sealed) + len(s.before) + len(s.message) + s.member.sizeHint()
+	if s.welcome != nil {
+		n += s.welcome.sizeHint()
+	}
+	if s.join != nil {
+		n += s.join.sizeHint()
+	}
+	return n
 }
 
 // stagedRecord is the part of a staged commit that cannot be worked out from
@@ -257,7 +272,8 @@ func readStagedKind(r *reader, want ...byte) (version uint8, kind byte) {
 }
 
 // ParseStaged reads what [StagedCommit.Bytes] gave for a commit of this group
-// in its present epoch, or gives [ErrStale].
+// in its present epoch, or gives [ErrStale]. The commit keeps b, for the message
+// is in it.
 func (g *Group) ParseStaged(b []byte) (*StagedCommit, error) {
 	rec, err := parse(b, "staged commit", func(r *reader) stagedRecord {
 		version, kind := readStagedKind(r, stagedCommit, stagedSealed)

@@ -15,14 +15,21 @@ import (
 // What a version has stored the next ones open: testdata/state holds one file
 // for each version of the records, with a member's group and what it must be
 // able to do with it. They are never changed; -write-state makes one for the
-// present version, to be committed when a version of a record goes up.
+// present version, to be committed when a version of a record goes up:
+//
+//	go test -run TestWriteState -write-state 3 ./mls
+//	go test -run TestWriteState -write-state 3-0xFA04 -state-suite 0xFA04 -state-config sealed ./mls
 
-var writeState = flag.String("write-state", "", "write the present version's stored state under this name")
+var (
+	writeState  = flag.String("write-state", "", "write the present version's stored state under this name")
+	stateSuite  = flag.Uint("state-suite", uint(X25519AES128), "the suite of the state to write")
+	stateConfig = flag.String("state-config", "past", "what its device has on")
+)
 
 // storedState is everything a device and a server had on their disks, and
 // messages that come to the device afterwards, in order.
 type storedState struct {
-	Config        string // what the device's Config had on: "", or "past" for past epochs
+	Config        string // what the device's Config had on: "", "past" for past epochs, or "sealed" for encrypted handshakes too
 	Member        map[string]string
 	Follower      map[string]string
 	Staged        string   // a commit of the member's own, not merged yet
@@ -31,6 +38,8 @@ type storedState struct {
 	Messages      []string // application data, by others, in the stored epoch
 	Past          []string // the same, of the epoch before
 	Commit        string   // by another, of what is pending
+	Sent          string   // the member's own encrypted proposal, on its way
+	Resumption    string   // PSK of the epoch before
 	Authenticator string   // of the epoch after it
 	Epoch         uint64
 	Pending       int
@@ -51,9 +60,9 @@ func (s *storedState) config() Config {
 	return s.keepingPast(cfg)
 }
 
-func makeState(t *testing.T) *storedState {
-	st := &storedState{Config: "past"}
-	r := newRoom(t, X25519AES128, 6, st.config())
+func makeState(t *testing.T, suite CipherSuite, config string) *storedState {
+	st := &storedState{Config: config}
+	r := newRoom(t, suite, 4, st.config())
 	a, b, c := r.clients[0], r.clients[1], r.clients[2]
 	check := func(b []byte, err error) string {
 		t.Helper()
@@ -81,6 +90,12 @@ func makeState(t *testing.T) *storedState {
 	st.Messages = slices.Delete(st.Messages, 1, 2)
 	r.propose(a.Propose(&Update{}, nil))
 	r.propose(c.Propose(&SelfRemove{}, nil))
+	if config == "sealed" {
+		a.public.cfg.EncryptHandshakes = true
+		st.Sent = check(a.Propose(&Update{}, nil))
+	}
+	psk, _ := a.ResumptionPSK(a.Context().Epoch - 1)
+	st.Resumption = hex.EncodeToString(psk)
 	staged, err := a.Commit(CommitOptions{ForcePath: true, Proposals: []Proposal{&Add{r.newClient().kp}}}, now)
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +119,7 @@ func TestWriteState(t *testing.T) {
 	if *writeState == "" {
 		return // nothing was asked for
 	}
-	b, err := json.MarshalIndent(makeState(t), "", "\t")
+	b, err := json.MarshalIndent(makeState(t, CipherSuite(*stateSuite), *stateConfig), "", "\t")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +130,7 @@ func TestWriteState(t *testing.T) {
 
 // keepingPast is what only later versions have.
 func (s *storedState) keepingPast(cfg Config) Config {
-	if s.Config == "past" {
+	if s.Config == "past" || s.Config == "sealed" {
 		cfg.PastEpochs = 2
 	}
 	return cfg
@@ -139,23 +154,58 @@ func storeOf(t testing.TB, records map[string]string) store {
 	return s
 }
 
-func TestStateOfEveryVersionOpens(t *testing.T) {
+// storedStates reads all there are, by name.
+func storedStates(t *testing.T) map[string]*storedState {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join("testdata", "state", "*.json"))
-	if err != nil || len(files) < 2 {
+	if err != nil || len(files) < 3 {
 		t.Fatalf("%d stored states: %v", len(files), err)
 	}
+	out := map[string]*storedState{}
 	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			b, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		st := &storedState{}
+		if err := json.Unmarshal(b, st); err != nil {
+			t.Fatal(err)
+		}
+		out[filepath.Base(file)] = st
+	}
+	return out
+}
+
+func TestStateOfEveryVersionOpens(t *testing.T) {
+	for name, st := range storedStates(t) {
+		t.Run(name, st.check)
+	}
+}
+
+// TestEachVersionOfARecordIsAmongTheStoredStates: who lets a version go up stores
+// a state of it, for those who come later.
+func TestEachVersionOfARecordIsAmongTheStoredStates(t *testing.T) {
+	versions := map[string]byte{"g": recordVersion, "n": nodeRecordVersion, "p": recordVersion, "m": memberVersion, "s": secretTreeVersion,
+		"x": exporterVersion, "o": pastVersion, "q": secretTreeVersion, "staged": stagedVersion, "staged join": stagedVersion, "secrets": keyPackageSecretsVersion}
+	type stored struct {
+		kind    string
+		version byte
+	}
+	have := map[stored]bool{}
+	for _, st := range storedStates(t) {
+		for key, value := range st.Member {
+			have[stored{string(fromHex(t, key)[:1]), fromHex(t, value)[0]}] = true
+		}
+		for kind, value := range map[string]string{"staged": st.Staged, "staged join": st.StagedJoin, "secrets": st.Secrets} {
+			have[stored{kind, fromHex(t, value)[0]}] = true
+		}
+	}
+	for kind, latest := range versions {
+		for version := range latest {
+			if !have[stored{kind, version + 1}] {
+				t.Errorf("no stored state has a record %q of version %d", kind, version+1)
 			}
-			var st storedState
-			if err := json.Unmarshal(b, &st); err != nil {
-				t.Fatal(err)
-			}
-			st.check(t)
-		})
+		}
 	}
 }
 
@@ -176,6 +226,7 @@ func (s *storedState) check(t *testing.T) {
 	if _, err := g.ParseStaged(fromHex(t, s.Staged)); err != nil {
 		t.Errorf("staged commit: %v", err)
 	}
+	s.checkOwn(t)
 	if _, err := ParseStagedJoin(s.config(), fromHex(t, s.StagedJoin)); err != nil {
 		t.Errorf("staged join: %v", err)
 	}
@@ -205,5 +256,36 @@ func (s *storedState) check(t *testing.T) {
 	}
 	if _, err := g.SafeExport(testComponent); err != nil {
 		t.Errorf("the next epoch has no exporter: %v", err)
+	}
+}
+
+// checkOwn has another group of the same records meet what the member itself has
+// made: its proposal, and its commit.
+func (s *storedState) checkOwn(t *testing.T) {
+	t.Helper()
+	g, err := Load(s.config(), storeOf(t, s.Member).records())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if psk, _ := g.ResumptionPSK(s.Epoch - 1); s.Resumption != "" {
+		wantBytes(t, "resumption PSK", psk, fromHex(t, s.Resumption))
+	}
+	st, err := g.ParseStaged(fromHex(t, s.Staged))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Sent != "" {
+		if _, err := g.Process(mustParse(t, fromHex(t, s.Sent)), now); err != nil {
+			t.Errorf("own proposal that was sent encrypted: %v", err)
+		}
+		if len(g.Pending()) != s.Pending+1 {
+			t.Errorf("%d proposals are pending", len(g.Pending()))
+		}
+	}
+	if err := g.Merge(st); err != nil {
+		t.Fatalf("merging the staged commit: %v", err)
+	}
+	if _, err := g.Encrypt(nil, []byte("on it goes")); err != nil {
+		t.Errorf("after the own commit: %v", err)
 	}
 }

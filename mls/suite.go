@@ -133,17 +133,17 @@ func Suites() []CipherSuite {
 	return out
 }
 
-func (c CipherSuite) String() string {
-	if s, ok := suites[c]; ok {
+func (cs CipherSuite) String() string {
+	if s, ok := suites[cs]; ok {
 		return s.name
 	}
-	return fmt.Sprintf("cipher suite 0x%04x", uint16(c))
+	return fmt.Sprintf("cipher suite 0x%04x", uint16(cs))
 }
 
-func (c CipherSuite) suite() (*suite, error) {
-	s, ok := suites[c]
+func (cs CipherSuite) suite() (*suite, error) {
+	s, ok := suites[cs]
 	if !ok {
-		return nil, fmt.Errorf("mls: unknown cipher suite 0x%04x", uint16(c))
+		return nil, fmt.Errorf("mls: unknown cipher suite 0x%04x", uint16(cs))
 	}
 	return s, nil
 }
@@ -151,8 +151,8 @@ func (c CipherSuite) suite() (*suite, error) {
 // GenerateSignatureKey makes a signature key pair for the suite: the private
 // key in the suite's own encoding (Ed25519 or ML-DSA seed, ECDSA scalar) and the public
 // key as a LeafNode carries it (RFC 9420, Section 5.1.1).
-func (c CipherSuite) GenerateSignatureKey() (private Secret, public []byte, err error) {
-	s, err := c.suite()
+func (cs CipherSuite) GenerateSignatureKey() (private Secret, public []byte, err error) {
+	s, err := cs.suite()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -160,8 +160,8 @@ func (c CipherSuite) GenerateSignatureKey() (private Secret, public []byte, err 
 }
 
 // PublicSignatureKey gives the public half of a private signature key.
-func (c CipherSuite) PublicSignatureKey(private Secret) ([]byte, error) {
-	s, err := c.suite()
+func (cs CipherSuite) PublicSignatureKey(private Secret) ([]byte, error) {
+	s, err := cs.suite()
 	if err != nil {
 		return nil, err
 	}

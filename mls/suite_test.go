@@ -2,9 +2,13 @@ package mls
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/elliptic"
 	"fmt"
+	"strings"
 	"testing"
 
+	"filippo.io/mldsa"
 	"pgregory.net/rapid"
 )
 
@@ -94,6 +98,57 @@ func checkEncryptVector(t *testing.T, s *suite, v cryptoBasicsVector) {
 	wantBytes(t, "plaintext of our own", got, x.Plaintext)
 	if _, err := s.decryptWithLabel(Secret(x.Priv), x.Label, append([]byte("x"), x.Context...), ours); err == nil {
 		t.Error("the ciphertext opens in another context")
+	}
+}
+
+// TestSuitesAreWhatTheirNamesSay holds each row of the table against its name,
+// and the ids against the order of draft-ietf-mls-pq-ciphersuites: vectors that
+// this package wrote itself cannot tell.
+func TestSuitesAreWhatTheirNamesSay(t *testing.T) {
+	ids := map[CipherSuite]string{
+		1:      "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519",
+		2:      "MLS_128_DHKEMP256_AES128GCM_SHA256_P256",
+		3:      "MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519",
+		5:      "MLS_256_DHKEMP521_AES256GCM_SHA512_P521",
+		7:      "MLS_256_DHKEMP384_AES256GCM_SHA384_P384",
+		0xFA01: "MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519",
+		0xFA02: "MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519",
+		0xFA03: "MLS_128_MLKEM768P256_AES128GCM_SHA256_P256",
+		0xFA04: "MLS_128_MLKEM768P256_AES256GCM_SHA384_P256",
+		0xFA05: "MLS_192_MLKEM1024P384_AES256GCM_SHA384_P384",
+		0xFA06: "MLS_128_MLKEM768_AES256GCM_SHA384_Ed25519",
+		0xFA07: "MLS_128_MLKEM768_AES256GCM_SHA384_P256",
+		0xFA08: "MLS_192_MLKEM1024_AES256GCM_SHA384_P384",
+		0xFA09: "MLS_128_MLKEM768X25519_CHACHA20POLY1305_SHA384_MLDSA44",
+		0xFA0A: "MLS_192_MLKEM768_AES256GCM_SHA384_MLDSA65",
+		0xFA0B: "MLS_256_MLKEM1024_AES256GCM_SHA384_MLDSA87",
+	}
+	// By IANA's registry for HPKE, as draft-ietf-hpke-pq extends it.
+	kems := map[string]uint16{"DHKEMP256": 0x0010, "DHKEMP384": 0x0011, "DHKEMP521": 0x0012, "DHKEMX25519": 0x0020, "MLKEM768": 0x0041,
+		"MLKEM1024": 0x0042, "MLKEM768P256": 0x0050, "MLKEM1024P384": 0x0051, "MLKEM768X25519": 0x647a}
+	aeads := map[string]uint16{"AES128GCM": 1, "AES256GCM": 2, "CHACHA20POLY1305": 3}
+	kdfs := map[string]uint16{"SHA256": 1, "SHA384": 2, "SHA512": 3}
+	hashes := map[string]crypto.Hash{"SHA256": crypto.SHA256, "SHA384": crypto.SHA384, "SHA512": crypto.SHA512}
+	signatures := map[string]signatureScheme{"Ed25519": ed25519Scheme{}, "MLDSA44": mldsaScheme{mldsa.MLDSA44()}, "MLDSA65": mldsaScheme{mldsa.MLDSA65()},
+		"MLDSA87": mldsaScheme{mldsa.MLDSA87()}, "P256": ecdsaScheme{elliptic.P256(), crypto.SHA256}, "P384": ecdsaScheme{elliptic.P384(), crypto.SHA384},
+		"P521": ecdsaScheme{elliptic.P521(), crypto.SHA512}}
+	for _, id := range Suites() {
+		if _, ok := ids[id]; !ok {
+			t.Errorf("%#04x is not in the list", uint16(id))
+		}
+	}
+	for id, name := range ids {
+		s := mustSuite(t, id)
+		part := strings.Split(name, "_") // MLS, level, KEM, AEAD, hash, signature
+		if s.name != name || s.id != id {
+			t.Errorf("%#04x is %s, and says it is %#04x", uint16(id), s.name, uint16(s.id))
+		}
+		if s.kem.ID() != kems[part[2]] || s.aead.ID() != aeads[part[3]] || s.kdf.ID() != kdfs[part[4]] {
+			t.Errorf("%s has KEM %#04x, AEAD %d, KDF %d", name, s.kem.ID(), s.aead.ID(), s.kdf.ID())
+		}
+		if s.hash != hashes[part[4]] || s.nh != s.hash.Size() || s.sig != signatures[part[5]] {
+			t.Errorf("%s has hash %v of %d octets, and signatures %+v", name, s.hash, s.nh, s.sig)
+		}
 	}
 }
 

@@ -249,10 +249,10 @@ func TestDecryptPathRefuses(t *testing.T) {
 	if err := theirs.applyPathKeys(g.s, 0, path); err != nil {
 		t.Fatal(err)
 	}
-	keys := g.secrets[7].marshal()
+	keys := marshal(g.secrets[7])
 	_, _, err = theirs.decryptPath(g.s, 7, g.secrets[7], 0, path, ctx, nil)
 	wantRefusal(t, err, "7.5", "does not give the public key")
-	if !keys.Equal(g.secrets[7].marshal()) {
+	if !bytes.Equal(keys, marshal(g.secrets[7])) {
 		t.Error("a refused path changed the member's keys")
 	}
 	if _, _, err = theirs.decryptPath(g.s, 1, g.secrets[1], 0, path, ctx, nil); err != nil {

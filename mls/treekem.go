@@ -48,9 +48,17 @@ func (k *treeSecrets) drop(n nodeIndex) {
 
 const treeSecretsVersion = 1
 
-// marshal gives a record to keep the keys by.
-func (k *treeSecrets) marshal() Secret {
-	b := appendVec([]byte{treeSecretsVersion}, k.leaf)
+func (k *treeSecrets) sizeHint() int {
+	n := 16 + len(k.leaf)
+	for _, key := range k.private {
+		n += 8 + len(key)
+	}
+	return n
+}
+
+// appendTo appends a record to keep the keys by.
+func (k *treeSecrets) appendTo(b []byte) []byte {
+	b = appendVec(append(b, treeSecretsVersion), k.leaf)
 	return appendNested(b, func(b []byte) []byte {
 		for _, n := range slices.Sorted(maps.Keys(k.private)) {
 			b = appendVec(appendU32(b, uint32(n)), k.private[n])
@@ -59,7 +67,7 @@ func (k *treeSecrets) marshal() Secret {
 	})
 }
 
-// parseTreeSecrets reads what marshal gave, and keeps nothing of b.
+// parseTreeSecrets reads what appendTo appended, and keeps nothing of b.
 func parseTreeSecrets(b Secret) (*treeSecrets, error) {
 	return parse(b, "tree secrets", func(r *reader) *treeSecrets {
 		if v := r.u8(); r.err == nil && v != treeSecretsVersion {

@@ -182,7 +182,7 @@ func (g *treeGroup) memberIndices() []LeafIndex {
 func TestTreeSecretsRoundTrip(t *testing.T) {
 	g := newTreeGroup(t, suites[X25519AES128], 5)
 	for i, k := range g.secrets {
-		read, err := parseTreeSecrets(k.marshal())
+		read, err := parseTreeSecrets(marshal(k))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -70,6 +70,15 @@ func readGroupSecrets(r *reader) groupSecrets {
 	return g
 }
 
+// sizeHint is room enough: memory that grows leaves secrets behind where it was.
+func (g groupSecrets) sizeHint() int {
+	n := 16 + len(g.joiner) + len(g.pathSecret)
+	for _, id := range g.psks {
+		n += 32 + len(id.ID) + len(id.GroupID) + len(id.Nonce)
+	}
+	return n
+}
+
 func (g groupSecrets) appendTo(b []byte) []byte {
 	b = appendVec(b, g.joiner)
 	b = appendOptional(b, g.pathSecret != nil)
