@@ -224,6 +224,12 @@ test("up edits, R answers, Escape lets go, and drafts stay with their room", () 
     await page.keyboard.type(" Twice.");
     await page.keyboard.press("Enter");
     await page.waitForSelector(".message-mine:has-text('Twice.')");
+    await page.locator(".message-mine", { hasText: "Twice." }).click({ button: "right" });
+    await page.getByRole("menuitem", { name: "Edit" }).click();
+    await page.waitForSelector("text=Editing your message");
+    await page.keyboard.type(" Or thrice.");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".message-mine:has-text('handbook. Twice. Or thrice.')");
     await page.locator("[data-key]").last().focus();
     await page.keyboard.press("r");
     await page.waitForSelector("text=Replying to");
@@ -659,6 +665,25 @@ test("the search is asked for again, goes on in other rooms, and leaves the brow
     await page.waitForFunction(() => document.querySelector(".room h1")?.textContent === "Night shift");
     assert.ok(await page.locator(".hit").count() > 0, "the search has ended with the room");
   }));
+
+test("a new passphrase that was refused is told of until it is written anew", () =>
+  on("story=guard", async (page) => {
+    await page.locator("input[type=password]").first().fill("short");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".field-error:has-text('At least 8 characters')");
+    await page.locator("input[type=password]").first().fill("lantern harbour ledger");
+    await page.waitForSelector(".field-error", { state: "detached" });
+  }));
+
+test("the time stands on the last line of what was said where there is room for it", () =>
+  on("story=room", async (page) => {
+    const gap = (text) => page.locator(".message", { hasText: text }).evaluate((e) => {
+      const lines = [...e.querySelectorAll(".text > p:last-child")].at(-1).getClientRects();
+      return e.querySelector(".meta").getBoundingClientRect().bottom - [...lines].at(-1).bottom;
+    });
+    assert.ok((await gap("Can someone put this on the door")) < 6);
+    assert.ok((await gap("Beautiful. That goes in the handbook.")) > 10, "it is written over the text");
+  }, phone));
 
 test("settings open with the keyboard on what was asked for", () =>
   on("story=room", async (page) => {

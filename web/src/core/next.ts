@@ -150,7 +150,8 @@ function onEvent(state: AppState, event: Event, now: number): AppState {
     state = { ...state, typing: { ...state.typing, [room]: { ...state.typing[room], [user]: until } } };
     state = { ...state, typing: stillTyping(state.typing, now) };
   }
-  if (event.problem) state = withToast(state, "problem", event.problem);
+  // That this device was removed has a screen of its own.
+  if (event.problem && !event.me?.removed) state = withToast(state, "problem", event.problem);
   return state;
 }
 

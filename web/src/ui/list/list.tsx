@@ -6,7 +6,7 @@ import { other, roomList } from "../../core/rows";
 import { useText } from "../../i18n";
 import { brief, duration, names, wrongClock } from "../../i18n/format";
 import { useApp, useDesk, useNarrow, useNow, useSession } from "../context";
-import { Avatar, Brand, Button, IconButton } from "../kit";
+import { Avatar, Brand, Button, Empty, IconButton } from "../kit";
 import { LandmarkContext, MenuPlace } from "../kit/menu";
 import { keyNames } from "../keys";
 import { noticeText } from "../message/notice";
@@ -22,6 +22,7 @@ export function List({ edge }: { edge?: ReactNode }) {
   const session = useSession();
   const rooms = useApp((s) => s.rooms);
   const selected = useApp((s) => s.selected);
+  const loaded = useApp((s) => s.loaded);
   const narrow = useNarrow();
   const [filter, setFilter] = useState<Filter>("all");
   const landmark = useRef<HTMLElement>(null);
@@ -58,7 +59,7 @@ export function List({ edge }: { edge?: ReactNode }) {
       <ul className="list-rows" onKeyDown={onKey}>
         {shown.map((r) => <li key={r.room}><Row room={r} selected={r.room === selected} tab={r.room === tab} /></li>)}
       </ul>
-      {list.length === 0 && <div className="list-none"><p>{t("list.none")}</p>{narrow && <Button kind="main" onClick={() => desk.open("new")}>{t("new.title")}</Button>}</div>}
+      {loaded && list.length === 0 && (narrow ? <Empty title={t("desk.first")} text={t("desk.first.text")}><Button kind="main" onClick={() => desk.open("new")}>{t("new.title")}</Button></Empty> : <p className="list-none">{t("list.none")}</p>)}
       {list.length > 0 && shown.length === 0 && <p className="list-none">{t("list.read")}</p>}
       <Connection />
       {edge}

@@ -337,9 +337,9 @@ function Details({ message: m, close }: { message: MessageView; close: () => voi
         {m.mine && <><dt>{t("message.state")}</dt><dd>{t(`delivery.${m.state}`)}</dd></>}
         {m.expires ? <><dt>{t("message.goneAt")}</dt><dd>{dateTime(m.expires)}</dd></> : null}
       </dl>
-      {read.length > 0 && <section><h3>{t("delivery.read")}</h3><ul>{list(read)}</ul></section>}
-      {delivered.length > 0 && <section><h3>{t("delivery.delivered")}</h3><ul>{list(delivered)}</ul></section>}
-      {reactions.map((r) => <section key={r.emoji}><h3>{t("message.reacted", { emoji: tame(r.emoji).slice(0, 16) })}</h3><ul>{list(r.by)}</ul></section>)}
+      {read.length > 0 && <section><h3>{t("delivery.read")}</h3><ul className="receipts">{list(read)}</ul></section>}
+      {delivered.length > 0 && <section><h3>{t("delivery.delivered")}</h3><ul className="receipts">{list(delivered)}</ul></section>}
+      {reactions.map((r) => <section key={r.emoji}><h3>{t("message.reacted", { emoji: tame(r.emoji).slice(0, 16) })}</h3><ul className="receipts">{list(r.by)}</ul></section>)}
       {m.problem && <p className="dialog-text">{tame(m.problem)}</p>}
     </Dialog>
   );
