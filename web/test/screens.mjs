@@ -354,6 +354,31 @@ test("a room opens where the unread begins, and stays at the bottom for what com
     assert.match(await page.locator("[aria-live=polite].unseen").innerText(), /the very last/);
   }));
 
+test("what is unread and in sight stays in sight when an answer to it is begun, and when more comes", () =>
+  on("story=room", async (page) => {
+    const seen = (text) => page.locator(".message", { hasText: text }).evaluate((e) => {
+      const room = e.closest(".timeline-scroll").getBoundingClientRect();
+      return e.getBoundingClientRect().bottom <= room.bottom + 1;
+    });
+    await page.waitForSelector(".new");
+    assert.ok(await seen("Second time this week."));
+    await page.locator(".message", { hasText: "Second time this week." }).hover();
+    await page.getByRole("button", { name: "Reply" }).click();
+    await page.waitForSelector("text=Replying to");
+    await page.waitForTimeout(200);
+    assert.ok(await seen("Second time this week."), "it is covered by its own answer");
+    for (let i = 0; i < 3; i++) await page.keyboard.press("Shift+Enter");
+    await page.evaluate(() => {
+      const { door } = globalThis.sconce;
+      for (let i = 0; i < 12; i++) door.emit({ message: door.say(door.rooms.get("r-watch"), "u-wen", `then came ${"abcdefghijkl"[i]}.`, 0, {}) });
+    });
+    await page.waitForSelector("text=then came l.");
+    await page.waitForTimeout(200);
+    assert.ok(await seen("then came l."), "what came is below the edge");
+    await page.waitForTimeout(400);
+    assert.ok(await seen("then came l."), "it went back to where the unread began");
+  }));
+
 test("the list folds away and comes back: by key, by button and by the line beside it", () =>
   on("story=room", async (page) => {
     const list = page.locator(".desk-list");
@@ -771,6 +796,7 @@ test("what was not sent says so, and goes out when its person tries again", () =
   on("story=failed", async (page) => {
     const failed = page.locator(".message-failed");
     await failed.waitFor();
+    await page.waitForSelector(".row [aria-label='Not sent']");
     await page.evaluate(() => (globalThis.sconce.door.options.refuses = false));
     await failed.getByRole("button", { name: "Try again" }).click();
     await failed.waitFor({ state: "detached" });

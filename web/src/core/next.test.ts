@@ -143,6 +143,7 @@ describe("typing", () => {
     const typing = run([...opened, { type: "event", event: { typing: { room: "r", user: "u", until: 5000 } }, now: 1000 }]);
     expect(typing.typing).toEqual({ r: { u: 5000 } });
     expect(run([{ type: "tick", now: 5000 }], typing).typing).toEqual({});
+    expect(run([{ type: "event", event: { connection: { state: "offline", queued: 0, behind: 0 } }, now: 1000 }], typing).typing).toEqual({});
   });
 });
 

@@ -138,7 +138,8 @@ function onEvent(state: AppState, event: Event, now: number): AppState {
   if (event.link) state = { ...state, link: event.link };
   if (event.settings) state = { ...state, settings: event.settings };
   if (event.me) state = { ...state, me: event.me };
-  if (event.connection) state = { ...state, connection: event.connection };
+  // Without a server nobody tells who has stopped writing.
+  if (event.connection) state = { ...state, connection: event.connection, typing: event.connection.state === "offline" ? {} : state.typing };
   if (event.online !== undefined && !event.connection) {
     state = { ...state, connection: { ...state.connection, state: event.online ? "online" : "offline" } };
   }
