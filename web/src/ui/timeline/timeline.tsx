@@ -68,7 +68,7 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
     settled.current = performance.now();
     const at = opening.current === "unread" ? rows.findIndex((r) => r.kind === "unread") : -1;
     if (at >= 0 && !stuck.current) v.scrollToIndex(at, { align: "start", offset: -above });
-    else if (stuck.current && stretch.newest) v.scrollToIndex(rows.length - 1, { align: "end" });
+    else if (stuck.current && stretch.newest) v.scrollToIndex(rows.length, { align: "end" });
   });
   // When all that is unread is in sight, the bottom is too, and is stuck to from then on: an answer being written must not cover it.
   const opened = useRef<ReturnType<typeof setTimeout>>(undefined);
@@ -154,7 +154,7 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
     if (!stretch.newest) await session.newest(room.room);
     opening.current = "done";
     stuck.current = true;
-    list.current?.scrollToIndex(rows.length - 1, { align: "end", smooth: stretch.newest && document.documentElement.dataset["motion"] !== "less" });
+    list.current?.scrollToIndex(rows.length, { align: "end", smooth: stretch.newest && document.documentElement.dataset["motion"] !== "less" });
   });
   useEffect(() => {
     const asked = () => void jump();
@@ -190,6 +190,7 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
           {rows.map((row) => (
             <RowView key={row.key} row={row} room={room} tab={row.key === tab} flash={row.key === flash} acts={acts} />
           ))}
+          <div key="end" className="timeline-end" />
         </Virtualizer>
       </div>
       {!bottom && (
