@@ -586,6 +586,7 @@ test("a notification says that there is something, and not what, unless its pers
 
 test("another device of one's own is announced", () =>
   on("story=devices-link", async (page) => {
+    assert.equal(await page.evaluate(() => document.activeElement.className), "link-device", "the focus went with the button");
     await page.getByLabel("Code", { exact: true }).fill("SD1-4Q7ZK-M0XPA");
     await page.click("text=Let it in");
     await page.waitForSelector(".toast:has-text('Chrome on Android is one of your devices now')");
