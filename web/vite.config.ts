@@ -6,6 +6,7 @@ import { compileMessage } from "@lingui/message-utils/compileMessage";
 import { defineConfig, type Plugin } from "vite";
 
 import { integrity } from "./plugin/integrity.ts";
+import { licenses } from "./plugin/licenses.ts";
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -120,7 +121,7 @@ function shell(): Plugin {
       order: "post",
       handler(_, bundle) {
         const content = (f: (typeof bundle)[string]) => (f.type === "chunk" ? f.code : f.source);
-        const files = Object.keys(bundle).filter((f) => f !== "sw.js" && !f.endsWith(".map") && !f.startsWith("emoji/")).sort();
+        const files = Object.keys(bundle).filter((f) => f !== "sw.js" && !f.endsWith(".map") && !f.startsWith("emoji/") && f !== "licenses.txt").sort();
         // Vite copies these as they are.
         const copied = readdirSync(here("public")).sort();
         const all = hash(copied.map((f) => hash(readFileSync(here(`public/${f}`)))).join() + files.map((f) => `${f} ${hash(content(bundle[f]!))}\n`).join(""));
@@ -139,8 +140,10 @@ function shell(): Plugin {
   };
 }
 
+const terms = licenses();
+
 export default defineConfig(({ mode }) => ({
-  plugins: [react(), integrity(), catalogue(), emoji(), shell(), mode === "story" ? stories() : ahead()],
+  plugins: [react(), integrity(), catalogue(), emoji(), terms.page(mode !== "story"), shell(), mode === "story" ? stories() : ahead()],
   build: {
     outDir: mode === "story" ? "dist-story" : "dist",
     target: "es2024",
@@ -154,6 +157,6 @@ export default defineConfig(({ mode }) => ({
       },
     },
   },
-  worker: { format: "es", plugins: () => [integrity()] },
+  worker: { format: "es", plugins: () => [integrity(), terms.worker()] },
   test: { include: ["src/**/*.test.ts"], environment: "node", testTimeout: 20_000 },
 }));

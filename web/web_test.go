@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -272,5 +275,73 @@ func TestScreensAreTestedUnderTheseHeaders(t *testing.T) {
 		if !strings.Contains(string(script), `"`+name+`"`) || !strings.Contains(string(script), `"`+value+`"`) {
 			t.Errorf("test/serve.mjs does not send %s: %s", name, value)
 		}
+	}
+}
+
+// firstLoad is how many bytes of scripts a browser may need before the page can be
+// used, with Brotli.
+const firstLoad = 180_000
+
+func TestFirstLoadFitsTheBudget(t *testing.T) {
+	built, err := web.Embedded()
+	if errors.Is(err, web.ErrNotBuilt) {
+		t.Skip("the page is not built (make web), so nobody can weigh it")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	h := built.Handler(web.Options{Door: web.Worker})
+	named := regexp.MustCompile(`(?:src|href)="(/assets/[^"]+\.js)"`)
+	imported := regexp.MustCompile("(?:from|import)\\s*[\"'`]\\./([^\"'`]+\\.js)[\"'`]")
+	var scripts, weights []string
+	add := func(path string) {
+		if !slices.Contains(scripts, path) {
+			scripts = append(scripts, path)
+		}
+	}
+	for _, m := range named.FindAllStringSubmatch(bodyOf(t, ask(t, h, "GET", "/")), -1) {
+		add(m[1])
+	}
+	if len(scripts) == 0 {
+		t.Fatal("the page names no script")
+	}
+	all := int64(0)
+	for i := 0; i < len(scripts); i++ { // grows as scripts name others
+		r := ask(t, h, "GET", scripts[i], "Accept-Encoding", "br")
+		all += r.ContentLength
+		weights = append(weights, fmt.Sprintf("%8d  %s", r.ContentLength, scripts[i]))
+		for _, m := range imported.FindAllStringSubmatch(bodyOf(t, r), -1) {
+			add("/assets/" + m[1])
+		}
+	}
+	t.Logf("%d bytes of %d", all, firstLoad)
+	if all > firstLoad {
+		t.Errorf("%d bytes over the budget:\n%s", all-firstLoad, strings.Join(weights, "\n"))
+	}
+}
+
+// The typeface wants its license to go along with it, and so do the packages.
+func TestLicensesGoAlong(t *testing.T) {
+	built, err := web.Embedded()
+	if errors.Is(err, web.ErrNotBuilt) {
+		t.Skip("the page is not built (make web), so nobody can read its licenses")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	h := built.Handler(web.Options{Door: web.Worker})
+	r := ask(t, h, "GET", "/licenses.txt", "Accept-Encoding", "br")
+	said := bodyOf(t, r)
+	for _, want := range []string{
+		"SIL OPEN FONT LICENSE Version 1.1", "Copyright 2022 The Instrument Sans Project Authors", "Apache License",
+		"\nreact-dom\n", "\nlexical\n", "\n@sqlite.org/sqlite-wasm\n", "\nemojibase-data\n", "\nGo\n", "\ngithub.com/fxamacker/cbor/v2\n", "The Go Authors",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("the licenses do not say %q", want)
+		}
+	}
+	if kind := r.Header.Get("Content-Type"); kind != "text/plain; charset=utf-8" {
+		t.Errorf("they are served as %s", kind)
+	}
+	if strings.Contains(bodyOf(t, ask(t, h, "GET", "/sw.js")), "licenses.txt") {
+		t.Error("the service worker reads them ahead")
 	}
 }

@@ -67,6 +67,9 @@ function explain(error: unknown): string {
     removed: "removed.title", forbidden: "error.forbidden", not_found: "error.not_found", conflict: "error.conflict", too_large: "error.too_large",
     rate_limited: "error.rate_limited", unavailable: "error.unavailable", internal: "error.internal", unauthenticated: "error.unauthenticated",
   };
+  // What was copied wrong has no code of its own: the core's message begins with what it was.
+  if (error.code === "failed" && error.message.includes("linking code: ")) return text("device.code.bad");
+  if (error.code === "failed" && error.message.includes("recovery key: ")) return text("recover.key.bad");
   const id = known[error.code];
   return id ? text(id) : text("error.other", { message: error.message });
 }

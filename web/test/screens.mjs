@@ -224,6 +224,12 @@ test("up edits, R answers, Escape lets go, and drafts stay with their room", () 
     await page.keyboard.type(" Twice.");
     await page.keyboard.press("Enter");
     await page.waitForSelector(".message-mine:has-text('Twice.')");
+    await page.locator(".message-mine", { hasText: "Twice." }).click({ button: "right" });
+    await page.getByRole("menuitem", { name: "Edit" }).click();
+    await page.waitForSelector("text=Editing your message");
+    await page.keyboard.type(" Or thrice.");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".message-mine:has-text('handbook. Twice. Or thrice.')");
     await page.locator("[data-key]").last().focus();
     await page.keyboard.press("r");
     await page.waitForSelector("text=Replying to");
@@ -346,6 +352,31 @@ test("a room opens where the unread begins, and stays at the bottom for what com
     const { bottom, height } = await page.locator(".message:has-text('the very last')").evaluate((e) => ({ bottom: e.getBoundingClientRect().bottom, height: innerHeight }));
     assert.ok(bottom < height, "what came is below the edge");
     assert.match(await page.locator("[aria-live=polite].unseen").innerText(), /the very last/);
+  }));
+
+test("what is unread and in sight stays in sight when an answer to it is begun, and when more comes", () =>
+  on("story=room", async (page) => {
+    const seen = (text) => page.locator(".message", { hasText: text }).evaluate((e) => {
+      const room = e.closest(".timeline-scroll").getBoundingClientRect();
+      return e.getBoundingClientRect().bottom <= room.bottom + 1;
+    });
+    await page.waitForSelector(".new");
+    assert.ok(await seen("Second time this week."));
+    await page.locator(".message", { hasText: "Second time this week." }).hover();
+    await page.getByRole("button", { name: "Reply" }).click();
+    await page.waitForSelector("text=Replying to");
+    await page.waitForTimeout(200);
+    assert.ok(await seen("Second time this week."), "it is covered by its own answer");
+    for (let i = 0; i < 3; i++) await page.keyboard.press("Shift+Enter");
+    await page.evaluate(() => {
+      const { door } = globalThis.sconce;
+      for (let i = 0; i < 12; i++) door.emit({ message: door.say(door.rooms.get("r-watch"), "u-wen", `then came ${"abcdefghijkl"[i]}.`, 0, {}) });
+    });
+    await page.waitForSelector("text=then came l.");
+    await page.waitForTimeout(200);
+    assert.ok(await seen("then came l."), "what came is below the edge");
+    await page.waitForTimeout(400);
+    assert.ok(await seen("then came l."), "it went back to where the unread began");
   }));
 
 test("the list folds away and comes back: by key, by button and by the line beside it", () =>
@@ -555,6 +586,7 @@ test("a notification says that there is something, and not what, unless its pers
 
 test("another device of one's own is announced", () =>
   on("story=devices-link", async (page) => {
+    assert.equal(await page.evaluate(() => document.activeElement.className), "link-device", "the focus went with the button");
     await page.getByLabel("Code", { exact: true }).fill("SD1-4Q7ZK-M0XPA");
     await page.click("text=Let it in");
     await page.waitForSelector(".toast:has-text('Chrome on Android is one of your devices now')");
@@ -571,6 +603,259 @@ test("the shell opens without a network", () =>
     await page.reload();
     await told(page);
     await page.waitForSelector(".list-rows .row");
+  }));
+
+test("an open menu is a barrier to nobody", () =>
+  on("story=room", async (page) => {
+    const menus = {
+      "one's own": () => page.getByRole("button", { name: /menu of/ }).click(),
+      "a message's": () => page.locator(".message-mine .bubble").last().click({ button: "right" }),
+      "a message's in its toolbar": async () => {
+        await page.locator(".message-theirs").last().hover();
+        await page.locator(".message-theirs").last().getByRole("button", { name: "More" }).click();
+      },
+      "the clock of the next message": () => page.locator("button.life").click(),
+      "a room's clock": async () => {
+        await page.keyboard.press("Control+.");
+        await page.getByRole("button", { name: /^Burn after reading/ }).click();
+      },
+      "a member's": () => page.getByRole("button", { name: /^More about Wen/ }).click(),
+    };
+    for (const [whose, open] of Object.entries(menus)) {
+      await open();
+      await page.getByRole("menu").waitFor();
+      assert.deepEqual(await barriers(page), [], whose);
+      await page.keyboard.press("Escape");
+      await page.getByRole("menu").waitFor({ state: "detached" });
+    }
+  }));
+
+/** Fingers, as the browser hears of them: down for so long, then up. */
+async function press(page, locator, ms) {
+  const box = await locator.boundingBox();
+  const at = { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: [at] });
+  await page.waitForTimeout(ms);
+  await cdp.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+}
+const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+
+test("a long press opens a message's menu, and a tap in it does what it says", () =>
+  on("story=room", async (page) => {
+    const message = page.locator(".message-theirs", { hasText: "Second time this week" });
+    await press(page, message.locator(".text"), 80);
+    await page.waitForTimeout(300);
+    assert.equal(await page.getByRole("menu").count(), 0, "a short one opens it too");
+    await press(page, message.locator(".text"), 800);
+    await page.waitForTimeout(400);
+    await page.getByRole("menu").waitFor();
+    assert.equal(await page.evaluate(() => String(getSelection())), "", "it selects words as well");
+    const { left, right, top, bottom } = await page.getByRole("menu").evaluate((e) => e.getBoundingClientRect().toJSON());
+    assert.ok(left >= 0 && top >= 0 && right <= 390 && bottom <= 844, `the menu is at ${left} ${top} ${right} ${bottom}`);
+    assert.deepEqual(await barriers(page), []);
+    await page.getByRole("menuitem", { name: "React with 🎉" }).tap();
+    await message.locator(".reaction", { hasText: "🎉" }).waitFor();
+    await press(page, message.locator(".text"), 800);
+    await page.getByRole("menuitem", { name: "Reply" }).tap();
+    await page.waitForSelector("text=Replying to Tomás");
+    // A finger that scrolls holds nothing.
+    await page.getByRole("button", { name: "Cancel" }).tap();
+    const box = await message.locator(".text").boundingBox();
+    const cdp = await page.context().newCDPSession(page);
+    await cdp.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: [{ x: box.x + 20, y: box.y + 8 }] });
+    for (let y = 0; y < 80; y += 16) await cdp.send("Input.dispatchTouchEvent", { type: "touchMove", touchPoints: [{ x: box.x + 20, y: box.y + 8 + y }] });
+    await page.waitForTimeout(800);
+    await cdp.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+    assert.equal(await page.getByRole("menu").count(), 0, "a finger that scrolls opens it");
+  }, phone));
+
+test("the search is asked for again, goes on in other rooms, and leaves the browser its own", () =>
+  on("story=room", async (page) => {
+    await page.keyboard.press("Control+f");
+    await page.fill(".find input", "ferry");
+    await page.waitForSelector(".hit");
+    assert.equal(await page.evaluate(() => {
+      let taken;
+      addEventListener("keydown", (e) => (taken = e.defaultPrevented), { once: true });
+      document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "f", ctrlKey: true, bubbles: true, cancelable: true }));
+      return taken;
+    }), false, "in the search, the same keys are the browser's");
+    await page.locator(".editor").focus();
+    await page.keyboard.press("Control+Shift+f");
+    await page.waitForFunction(() => document.activeElement.closest(".find"));
+    await page.waitForSelector(".find [aria-pressed=true]:has-text('Harbour watch')");
+    await page.waitForSelector(".hit", { state: "detached" });
+    await page.click(".find button:has-text('Everywhere')");
+    await page.locator(".hit:has-text('Night shift')").first().click();
+    await page.waitForFunction(() => document.querySelector(".room h1")?.textContent === "Night shift");
+    assert.ok(await page.locator(".hit").count() > 0, "the search has ended with the room");
+  }));
+
+test("a new passphrase that was refused is told of until it is written anew", () =>
+  on("story=guard", async (page) => {
+    await page.locator("input[type=password]").first().fill("short");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".field-error:has-text('At least 8 characters')");
+    await page.locator("input[type=password]").first().fill("lantern harbour ledger");
+    await page.waitForSelector(".field-error", { state: "detached" });
+  }));
+
+test("the time stands on the last line of what was said where there is room for it", () =>
+  on("story=room", async (page) => {
+    const gap = (text) => page.locator(".message", { hasText: text }).evaluate((e) => {
+      const lines = [...e.querySelectorAll(".text > p:last-child")].at(-1).getClientRects();
+      return e.querySelector(".meta").getBoundingClientRect().bottom - [...lines].at(-1).bottom;
+    });
+    assert.ok((await gap("Can someone put this on the door")) < 6);
+    assert.ok((await gap("Beautiful. That goes in the handbook.")) > 10, "it is written over the text");
+  }, phone));
+
+test("settings open with the keyboard on what was asked for", () =>
+  on("story=room", async (page) => {
+    await page.getByRole("button", { name: /menu of/ }).click();
+    await page.getByRole("menuitem", { name: "Devices" }).click();
+    await page.waitForFunction(() => document.activeElement?.textContent === "Devices" && document.activeElement.getAttribute("role") === "tab");
+  }));
+
+test("unread rooms are reached by key, and ? tells of every key", () =>
+  on("story=chats", async (page) => {
+    await page.evaluate(() => {
+      const { door } = globalThis.sconce;
+      for (const room of ["r-u-aisha", "r-u-noor"]) void door.writes(door.rooms.get(room), room.slice(2), "are you there?");
+    });
+    await page.waitForSelector(".row-unread:has-text('Aisha')");
+    await page.waitForSelector(".row-unread:has-text('are you there')");
+    const name = () => page.locator(".room h1").innerText();
+    await page.keyboard.press("Alt+Shift+ArrowDown");
+    await page.waitForSelector(".room h1");
+    const first = await name();
+    await page.keyboard.press("Alt+Shift+ArrowDown");
+    await page.waitForFunction((was) => document.querySelector(".room h1").textContent !== was, first);
+    const second = await name();
+    await page.keyboard.press("Alt+Shift+ArrowUp");
+    await page.waitForFunction((was) => document.querySelector(".room h1").textContent !== was, second);
+    await page.locator(".list .row").first().focus();
+    await page.keyboard.press("?");
+    await page.waitForSelector(".keys");
+    await page.keyboard.type("unread");
+    await page.waitForFunction(() => document.querySelectorAll(".keys dt").length === 2);
+    await page.keyboard.press("Escape");
+    await page.waitForSelector(".keys", { state: "detached" });
+  }));
+
+test("Escape goes to the newest message, and all of it is read", () =>
+  on("story=chats", async (page) => {
+    await page.evaluate(() => {
+      const { door } = globalThis.sconce;
+      door.unread(door.rooms.get("r-night"), 200);
+      door.emit({ room: { ...door.rooms.get("r-night"), log: undefined } });
+    });
+    await page.click(".row:has-text('Night shift')");
+    await page.waitForSelector(".jump");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector(".jump", { state: "detached" });
+    await page.waitForSelector(".row-selected .badge", { state: "detached" });
+  }));
+
+test("keys make bold, italic, code and struck words, and find an emoji; Enter is a line where its person wants that", () =>
+  on("story=room", async (page) => {
+    const keys = page.keyboard;
+    const sent = () => page.evaluate(() => globalThis.sconce.door.rooms.get("r-watch").log.at(-1).text);
+    await page.locator(".editor").click();
+    for (const [key, word] of [["Control+b", "bold"], ["Control+i", "slanted"], ["Control+e", "code"], ["Control+Shift+x", "struck"]]) {
+      await keys.press(key);
+      await keys.type(word);
+      await keys.press(key);
+      await keys.type(" ");
+    }
+    await keys.press("Control+Shift+j");
+    await page.waitForSelector(".picker input");
+    await page.waitForFunction(() => document.activeElement?.closest(".picker"));
+    await keys.type("anchor");
+    await page.waitForSelector(".picker-emoji[aria-label='anchor' i]");
+    await keys.press("Enter");
+    await page.waitForSelector(".picker", { state: "detached" });
+    await keys.press("Enter");
+    await page.waitForSelector(".message-mine del:has-text('struck')");
+    assert.match(await sent(), /^\*\*bold\*\* \*slanted\* `code` ~~struck~~ ⚓/u);
+    await keys.press("Control+,");
+    await page.click(".settings-tab:has-text('Appearance')");
+    await page.getByRole("radio", { name: /Enter$/ }).last().click();
+    await keys.press("Escape");
+    await page.waitForSelector(".settings", { state: "detached" });
+    await page.locator(".editor").click();
+    await keys.type("one");
+    await keys.press("Enter");
+    await keys.type("two");
+    await keys.press("Control+Enter");
+    await page.waitForSelector(".message-mine:has-text('two')");
+    assert.match(await sent(), /^one\n+two$/);
+  }));
+
+test("what was not sent says so, and goes out when its person tries again", () =>
+  on("story=failed", async (page) => {
+    const failed = page.locator(".message-failed");
+    await failed.waitFor();
+    await page.waitForSelector(".row [aria-label='Not sent']");
+    await page.evaluate(() => (globalThis.sconce.door.options.refuses = false));
+    await failed.getByRole("button", { name: "Try again" }).click();
+    await failed.waitFor({ state: "detached" });
+    await page.locator(".message-mine", { hasText: "crossed the fjord" }).locator(".delivery[aria-label=Read]").waitFor();
+  }));
+
+test("changed keys of a verified person hold up writing until one says that one knows", () =>
+  on("story=changed", async (page) => {
+    await page.waitForSelector("text=The keys of Pavel Novotný are not the ones you verified.");
+    assert.equal(await page.locator(".editor").count(), 0);
+    await page.getByRole("alert").getByRole("button", { name: "Look" }).click();
+    await page.waitForSelector(".dialog:has-text('Compare the numbers')");
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "I know, write anyway" }).click();
+    await page.waitForSelector(".editor");
+  }));
+
+test("the panes keep the widths that they were given", () =>
+  on("story=details", async (page) => {
+    const wide = () => page.evaluate(() => [".desk-list", ".desk-side"].map((s) => Math.round(document.querySelector(s).getBoundingClientRect().width)));
+    const before = await wide();
+    await page.getByRole("separator", { name: "Width of the list" }).focus();
+    for (let i = 0; i < 3; i++) await page.keyboard.press("ArrowRight");
+    await page.getByRole("separator", { name: "Width of the details" }).focus();
+    for (let i = 0; i < 3; i++) await page.keyboard.press("ArrowLeft");
+    const after = await wide();
+    assert.ok(after[0] > before[0] && after[1] > before[1], `${before} became ${after}`);
+    await page.reload();
+    await told(page);
+    await page.waitForTimeout(200);
+    assert.deepEqual(await wide(), after);
+  }));
+
+test("a device that was away says how much it still reads", () =>
+  on("story=room", async (page) => {
+    await page.evaluate(() => globalThis.sconce.door.emit({ connection: { state: "online", queued: 0, behind: 240 } }));
+    await page.waitForSelector(".connection-bar:has-text('Catching up: 240 entries')");
+    await page.evaluate(() => globalThis.sconce.door.emit({ connection: { state: "online", queued: 0, behind: 0 } }));
+    await page.waitForSelector(".connection-bar", { state: "detached" });
+  }));
+
+test("with less motion a burning message neither glows nor flies", () =>
+  on("story=burning", async (page) => {
+    await page.emulateMedia({ reducedMotion: "reduce" });
+    await page.waitForSelector(".message-ending");
+    assert.equal(await page.locator(".message-ending .bubble").evaluate((e) => getComputedStyle(e).animationName), "none");
+    await page.waitForSelector(".ash", { state: "attached" });
+    assert.equal(await page.locator(".ash").first().evaluate((e) => getComputedStyle(e).visibility), "hidden");
+    await page.waitForSelector(".ash", { state: "detached" });
+  }));
+
+test("the license of every part can be read from the page", () =>
+  on("story=about", async (page) => {
+    const link = page.getByRole("link", { name: "Every license, in full" });
+    assert.equal(await link.getAttribute("target"), "_blank");
+    const text = await page.evaluate((url) => fetch(url).then((r) => r.text()), await link.getAttribute("href"));
+    assert.match(text, /SIL OPEN FONT LICENSE/);
+    assert.match(text, /\nreact-dom\n/);
   }));
 
 let failed = 0;

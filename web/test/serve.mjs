@@ -14,7 +14,7 @@ export const headers = {
 };
 const types = {
   ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json",
-  ".woff2": "font/woff2", ".webmanifest": "application/manifest+json", ".wasm": "application/wasm",
+  ".woff2": "font/woff2", ".webmanifest": "application/manifest+json", ".wasm": "application/wasm", ".txt": "text/plain; charset=utf-8",
 };
 
 /** Serves a folder on a free port of the loopback; gives its address and how to stop. */

@@ -130,11 +130,20 @@ describe("a locked page", () => {
   });
 });
 
+describe("a device that was removed", () => {
+  it("is told so by its screen, and not by a message too", () => {
+    const problem = { problem: "removed by another device" };
+    expect(run([...opened, { type: "event", event: { ...problem, me: { ...me, removed: true } }, now: 0 }])).toMatchObject({ me: { removed: true }, toasts: [] });
+    expect(run([...opened, { type: "event", event: problem, now: 0 }]).toasts).toHaveLength(1);
+  });
+});
+
 describe("typing", () => {
   it("ends by itself", () => {
     const typing = run([...opened, { type: "event", event: { typing: { room: "r", user: "u", until: 5000 } }, now: 1000 }]);
     expect(typing.typing).toEqual({ r: { u: 5000 } });
     expect(run([{ type: "tick", now: 5000 }], typing).typing).toEqual({});
+    expect(run([{ type: "event", event: { connection: { state: "offline", queued: 0, behind: 0 } }, now: 1000 }], typing).typing).toEqual({});
   });
 });
 

@@ -138,7 +138,8 @@ function onEvent(state: AppState, event: Event, now: number): AppState {
   if (event.link) state = { ...state, link: event.link };
   if (event.settings) state = { ...state, settings: event.settings };
   if (event.me) state = { ...state, me: event.me };
-  if (event.connection) state = { ...state, connection: event.connection };
+  // Without a server nobody tells who has stopped writing.
+  if (event.connection) state = { ...state, connection: event.connection, typing: event.connection.state === "offline" ? {} : state.typing };
   if (event.online !== undefined && !event.connection) {
     state = { ...state, connection: { ...state.connection, state: event.online ? "online" : "offline" } };
   }
@@ -150,7 +151,8 @@ function onEvent(state: AppState, event: Event, now: number): AppState {
     state = { ...state, typing: { ...state.typing, [room]: { ...state.typing[room], [user]: until } } };
     state = { ...state, typing: stillTyping(state.typing, now) };
   }
-  if (event.problem) state = withToast(state, "problem", event.problem);
+  // That this device was removed has a screen of its own.
+  if (event.problem && !event.me?.removed) state = withToast(state, "problem", event.problem);
   return state;
 }
 

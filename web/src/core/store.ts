@@ -129,7 +129,8 @@ export class Session {
     const fresh = event.message && !this.#known(event.message);
     this.dispatch({ type: "event", event, now: this.clock() });
     if (this.#state.host?.state === "open" && was.host?.state !== "open") void this.#load();
-    if (event.me && was.me) void this.#lookAtDevices();
+    const changed = event.message?.notice?.what === "device" && was.me && event.message.notice.who?.includes(was.me.user);
+    if ((event.me && was.me) || changed) void this.#lookAtDevices();
     // Without a server the core lists those whom it has met, which may be nobody.
     if (event.connection?.state === "online" && was.connection.state === "offline") void this.people();
     if (event.state && event.state.state !== "open") {

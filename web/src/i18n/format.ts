@@ -14,9 +14,9 @@ function dates(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
   return format;
 }
 
-/** The time of day, such as 14:05. */
+/** The time of day, such as 09:05 or 9:05 AM. */
 export function clock(time: number): string {
-  return dates({ hour: "numeric", minute: "2-digit" }).format(time);
+  return dates({ timeStyle: "short" }).format(time);
 }
 
 export function dateTime(time: number): string {

@@ -473,6 +473,7 @@ export class FakeDoor implements Door {
       m.state = "failed";
       m.problem = "the server refused the message";
       this.emit({ message: m });
+      this.#tell(r);
       return;
     }
     if (!m.seq) m.seq = ++r.last;

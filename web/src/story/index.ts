@@ -17,7 +17,9 @@ const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
 /** Waits for something on the screen, and clicks it. */
 async function click(selector: string, text?: string): Promise<void> {
-  (await find(selector, text)).click();
+  const found = await find(selector, text);
+  found.focus({ focusVisible: false } as FocusOptions);
+  found.click();
   await pause(60);
 }
 

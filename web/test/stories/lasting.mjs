@@ -75,11 +75,15 @@ export const lasting = {
     await page.getByRole("button", { name: "Continue" }).click();
     const code = await eventually(async () => /SD1-\S+/.exec(await page.locator(".link-code").innerText())?.[0], "the code");
     await tablet.noBarrier("the code of a new device");
+    await alice.page.getByLabel("Code", { exact: true }).fill(`${code.slice(0, -1)}${code.endsWith("7") ? 8 : 7}`);
+    await alice.page.getByRole("button", { name: "Let it in" }).click();
+    await alice.page.getByText("That is not the code, or a character of it is wrong").waitFor();
     await alice.page.getByLabel("Code", { exact: true }).fill(code);
     await alice.page.getByRole("button", { name: "Let it in" }).click();
     await page.waitForSelector(".desk");
     await alice.page.locator(".devices", { hasText: "tablet" }).waitFor();
     await alice.noBarrier("the devices");
+    await alice.page.locator(".toast", { hasText: "tablet is one of your devices now" }).waitFor();
     await tablet.row("Harbour").waitFor();
     await tablet.row("Bob").waitFor();
     await bob.opens("Harbour");
@@ -92,7 +96,9 @@ export const lasting = {
     await alice.page.getByRole("button", { name: "Remove tablet" }).click();
     await alice.page.locator(".dialog").getByRole("button", { name: "Remove", exact: true }).last().click();
     await page.getByRole("heading", { name: "This device was removed" }).waitFor();
+    assert.equal(await page.locator(".toast").count(), 0, "the same is said twice");
     await tablet.noBarrier("a removed device");
+    await bob.page.locator(".notice", { hasText: "The devices of Alice changed" }).first().waitFor();
     await alice.page.locator(".devices", { hasText: "tablet" }).waitFor({ state: "detached" });
     await alice.page.keyboard.press("Escape");
     await bob.says("without the tablet");

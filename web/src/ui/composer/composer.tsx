@@ -9,6 +9,7 @@ import { useText } from "../../i18n";
 import { duration } from "../../i18n/format";
 import { useApp, useLook, useSession, useSteady } from "../context";
 import { Avatar, IconButton, TrustMark } from "../kit";
+import { MenuPlace } from "../kit/menu";
 import { keyNames, pressed } from "../keys";
 import { plain, tameName } from "../message/text";
 import { makeEditor, type Editor, type Query } from "./editor";
@@ -238,16 +239,14 @@ function Life({ room, own, change }: { room: RoomView; own: OwnTime; change: (ow
         {(burn || expire) > 0 && <span className="figures" aria-hidden="true">{duration(burn || expire, "narrow")}</span>}
         <span className="unseen">{says}</span>
       </Menu.Trigger>
-      <Menu.Portal>
-        <Menu.Positioner className="positioner" side="top" align="end" sideOffset={10}>
-          <Menu.Popup className="popup menu life-menu">
-            <Lives title={t("life.title")} room={room.burn} none={t("life.keep")} options={burns} value={own.burn} change={(b) => change({ ...own, burn: b })} />
-            <div className="menu-line" role="separator" />
-            <Lives title={t("life.expire")} room={room.expire} none={t("timer.never")} options={lives} value={own.expire} change={(e) => change({ ...own, expire: e })} />
-            {room.burn || room.expire ? <p className="menu-label life-bound">{t("life.bound")}</p> : null}
-          </Menu.Popup>
-        </Menu.Positioner>
-      </Menu.Portal>
+      <MenuPlace side="top" align="end" sideOffset={10}>
+        <Menu.Popup className="popup menu life-menu">
+          <Lives title={t("life.title")} room={room.burn} none={t("life.keep")} options={burns} value={own.burn} change={(b) => change({ ...own, burn: b })} />
+          <div className="menu-line" role="separator" />
+          <Lives title={t("life.expire")} room={room.expire} none={t("timer.never")} options={lives} value={own.expire} change={(e) => change({ ...own, expire: e })} />
+          {room.burn || room.expire ? <p className="menu-label life-bound">{t("life.bound")}</p> : null}
+        </Menu.Popup>
+      </MenuPlace>
     </Menu.Root>
   );
 }

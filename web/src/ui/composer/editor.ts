@@ -8,7 +8,7 @@ import {
 } from "@lexical/markdown";
 import { QuoteNode, registerRichText } from "@lexical/rich-text";
 import {
-  $createTextNode, $getRoot, $getSelection, $isRangeSelection, $isTextNode, CLEAR_HISTORY_COMMAND, COMMAND_PRIORITY_CRITICAL, COMMAND_PRIORITY_HIGH,
+  $createTextNode, $getRoot, $getSelection, $isRangeSelection, $isTextNode, $setSelection, CLEAR_HISTORY_COMMAND, COMMAND_PRIORITY_CRITICAL, COMMAND_PRIORITY_HIGH,
   createEditor, DROP_COMMAND, FORMAT_TEXT_COMMAND, INSERT_LINE_BREAK_COMMAND, KEY_DOWN_COMMAND, mergeRegister, PASTE_COMMAND, TextNode, type LexicalEditor, type SerializedTextNode, type Spread,
 } from "lexical";
 
@@ -141,6 +141,11 @@ export function makeEditor(root: HTMLElement, network: string, ears: Ears): Edit
     }),
   );
 
+  // What was written while the focus was elsewhere has no caret yet: the browser would put it before the first letter.
+  let untouched = false;
+  const touched = () => (untouched = false);
+  root.addEventListener("focus", touched);
+
   const read = () => editor.getEditorState().read(() => whole($convertToMarkdownString(marks, undefined, true)));
   return {
     read,
@@ -148,14 +153,20 @@ export function makeEditor(root: HTMLElement, network: string, ears: Ears): Edit
     write: (markdown) => {
       editor.update(() => {
         $convertFromMarkdownString(markdown, marks, undefined, true);
-        if (document.activeElement === root) $getRoot().selectEnd();
+        if (document.activeElement === root) {
+          $getRoot().selectEnd();
+        } else {
+          $setSelection(null); // a caret would bring the focus with it
+          untouched = true;
+        }
       }, { discrete: true, tag: "history-merge" });
       editor.dispatchCommand(CLEAR_HISTORY_COMMAND, undefined);
     },
     focus: () => {
+      const end = untouched;
       root.focus({ preventScroll: true });
       editor.update(() => {
-        if (!$isRangeSelection($getSelection())) $getRoot().selectEnd();
+        if (end || !$isRangeSelection($getSelection())) $getRoot().selectEnd();
       });
     },
     insert: (text, replace = 0) => {
@@ -173,6 +184,7 @@ export function makeEditor(root: HTMLElement, network: string, ears: Ears): Edit
     lineBreak: () => editor.dispatchCommand(INSERT_LINE_BREAK_COMMAND, false),
     editable: (on) => editor.setEditable(on),
     close: () => {
+      root.removeEventListener("focus", touched);
       unregister();
       editor.setRootElement(null);
     },

@@ -3,6 +3,7 @@ import { roomList } from "../../core/rows";
 import { useText } from "../../i18n";
 import { DeskContext, useApp, useLook, useNarrow, useSession, useSteady, type Desk as DeskActs } from "../context";
 import { Button, Empty } from "../kit";
+import { LandmarkContext } from "../kit/menu";
 import { inText, keyNames, pressed } from "../keys";
 import { Details } from "../details/details";
 import { List } from "../list/list";
@@ -27,6 +28,11 @@ type Over =
   | { what: "person"; user: string; compare: boolean }
   | { what: "link"; url: string; text: string };
 
+/** Whoever searches here and presses the key again wants the browser's own search. */
+function inSearch(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest(".find") !== null;
+}
+
 /** The desk: conversations, the open one, and what is known about it, side by side or one at a time. */
 export function Desk() {
   const t = useText();
@@ -44,15 +50,16 @@ export function Desk() {
   const any = useApp((s) => Object.keys(s.rooms).length > 0);
   const [over, setOver] = useState<Over>();
   const [detailsOpen, setDetails] = useState(false);
-  const [search, setSearch] = useState<{ room?: string }>();
+  const [search, setSearch] = useState<{ room?: string; turn: number }>();
   const frame = useRef<HTMLDivElement>(null);
+  const main = useRef<HTMLElement>(null);
   const close = useCallback(() => setOver(undefined), []);
 
   const desk = useMemo<DeskActs>(() => ({
     open: (what, about) => {
       if (what === "search") {
         setDetails(false);
-        setSearch({ room: about });
+        setSearch((s) => ({ room: about, turn: (s?.turn ?? 0) + 1 }));
       } else setOver({ what });
     },
     details: (open) => {
@@ -94,7 +101,7 @@ export function Desk() {
         does("Alt+Up", () => session.step(-1, false)) || does("Alt+Down", () => session.step(1, false)) ||
         does("Alt+Shift+Up", () => session.step(-1, true)) || does("Alt+Shift+Down", () => session.step(1, true)) ||
         does("Mod+Shift+D", () => fold(!look.folded)) || does("Mod+.", () => room && desk.details(!detailsOpen)) ||
-        does("Mod+J", newest) || does("Mod+F", () => desk.open("search")) || does("Mod+Shift+F", () => desk.open("search", room?.room)) ||
+        does("Mod+J", newest) || (!inSearch(e.target) && does("Mod+F", () => desk.open("search"))) || does("Mod+Shift+F", () => desk.open("search", room?.room)) ||
         does("F6", () => landmark(1)) || does("Shift+F6", () => landmark(-1)) || does("Mod+F6", () => landmark(1)) ||
         nth(e)
       )) ||
@@ -141,17 +148,22 @@ export function Desk() {
     };
   }, [open, session]);
 
+  const found = (r: string, id: string) => {
+    // A find in another room leaves the one that was searched, so the search goes on everywhere; where it would cover the find, it ends.
+    setSearch((s) => (tight || !s ? undefined : { turn: s.turn, ...(s.room === r ? { room: r } : {}) }));
+    void session.show(r, id);
+  };
   const edge = tight ? undefined : <Separator label={t("desk.details")} value={look.details} min={17} max={34} change={(details) => change({ details })} fold={() => { setDetails(false); setSearch(undefined); }} end />;
   const side = room && detailsOpen ? <Details room={room} edge={edge} /> : search ? (
-    <Search room={search.room} edge={edge} close={() => setSearch(undefined)} show={(r, id) => { if (tight) setSearch(undefined); void session.show(r, id); }} />
+    <Search {...search} edge={edge} close={() => setSearch(undefined)} show={found} />
   ) : undefined;
   const sizes = { "--list": `${look.list}rem`, "--details": `${look.details}rem` } as React.CSSProperties;
   return (
     <DeskContext value={desk}>
       <div ref={frame} className="desk" style={sizes} data-room={room ? "" : undefined} data-folded={look.folded && !narrow && room ? "" : undefined} data-side={side ? "" : undefined}>
         <div className="desk-list"><List edge={!narrow && <Separator label={t("desk.list")} value={look.list} min={15} max={30} change={(list) => change({ list })} fold={() => room && fold(true)} />} /></div>
-        <main className="desk-room" data-landmark={room ? undefined : ""} tabIndex={-1}>
-          {room ? <Room key={room.room} room={room} /> : loaded && (
+        <main ref={main} className="desk-room" data-landmark={room ? undefined : ""} tabIndex={-1}>
+          {room ? <LandmarkContext value={main}><Room key={room.room} room={room} /></LandmarkContext> : loaded && (
             <Empty title={t(any ? "desk.pick" : "desk.first")} text={t(any ? "desk.pick.text" : "desk.first.text", { keys: keyNames("Mod+K") })}>
               <Button kind={any ? "plain" : "main"} onClick={() => setOver({ what: "new" })}>{t("new.title")}</Button>
             </Empty>

@@ -4,6 +4,7 @@ import { useState, type ReactNode } from "react";
 import { useText } from "../../i18n";
 import { duration } from "../../i18n/format";
 import { Button, Dialog, Field } from "../kit";
+import { MenuPlace } from "../kit/menu";
 
 const usual = [60, 300, 3_600, 28_800, 86_400, 604_800, 2_592_000];
 const usualBurn = [10, 30, 60, 300, 3_600, 86_400];
@@ -32,19 +33,17 @@ export function TimerMenu({ icon, name, hint, value, none, fixed, hot, change }:
       {fixed ? <span className="timer-value">{says}</span> : (
         <Menu.Root>
           <Menu.Trigger render={<button type="button" className="timer-value timer-button" aria-label={`${name}: ${says}`}>{says}</button>} />
-          <Menu.Portal>
-            <Menu.Positioner className="positioner" align="end" sideOffset={4}>
-              <Menu.Popup className="popup menu">
-                <Menu.RadioGroup value={value} onValueChange={change}>
-                  {[0, ...options, ...(value && !options.includes(value) ? [value] : [])].map((s) => (
-                    <Menu.RadioItem key={s} value={s} className="menu-item" closeOnClick>{s ? duration(s, "long") : none}<Menu.RadioItemIndicator className="menu-item-hint"><Check size={15} /></Menu.RadioItemIndicator></Menu.RadioItem>
-                  ))}
-                </Menu.RadioGroup>
-                <div className="menu-line" role="separator" />
-                <Menu.Item className="menu-item" onClick={() => setOwn(true)}>{t("timer.other")}</Menu.Item>
-              </Menu.Popup>
-            </Menu.Positioner>
-          </Menu.Portal>
+          <MenuPlace align="end" sideOffset={4}>
+            <Menu.Popup className="popup menu">
+              <Menu.RadioGroup value={value} onValueChange={change}>
+                {[0, ...options, ...(value && !options.includes(value) ? [value] : [])].map((s) => (
+                  <Menu.RadioItem key={s} value={s} className="menu-item" closeOnClick>{s ? duration(s, "long") : none}<Menu.RadioItemIndicator className="menu-item-hint"><Check size={15} /></Menu.RadioItemIndicator></Menu.RadioItem>
+                ))}
+              </Menu.RadioGroup>
+              <div className="menu-line" role="separator" />
+              <Menu.Item className="menu-item" onClick={() => setOwn(true)}>{t("timer.other")}</Menu.Item>
+            </Menu.Popup>
+          </MenuPlace>
         </Menu.Root>
       )}
       {own && <OwnTime title={name} close={() => setOwn(false)} change={change} />}

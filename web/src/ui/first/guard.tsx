@@ -74,12 +74,12 @@ export function Guard({ name, act, go, extra }: { name: string; act: string; go:
       </RadioGroup>
       {way === "passphrase" && (
         <>
-          <Field label={t("guard.first")} type="password" autoComplete="new-password" value={first} onChange={(e) => setFirst(e.target.value)} error={wrong.first}
+          <Field label={t("guard.first")} type="password" autoComplete="new-password" value={first} onChange={(e) => { setFirst(e.target.value); setWrong({}); }} error={wrong.first}
             hint={<>
               <span role="status">{first ? t(`strength.${level}` as TextId) : t("guard.first.hint")}</span>
               <span className="strength" data-level={first ? Math.max(1, level) : 0} aria-hidden="true"><i /><i /><i /><i /></span>
             </>} />
-          <Field label={t("guard.again")} type="password" autoComplete="new-password" value={again} onChange={(e) => setAgain(e.target.value)} error={wrong.again} />
+          <Field label={t("guard.again")} type="password" autoComplete="new-password" value={again} onChange={(e) => { setAgain(e.target.value); setWrong({}); }} error={wrong.again} />
         </>
       )}
       {extra}

@@ -18,6 +18,7 @@ function asked(groups: number): [number, number] {
 /** Shows the recovery key, the only time it is shown, and goes on once two of its groups have come back. */
 export function RecoveryKey({ value, me, done }: { value: string; me: Me; done: () => void }) {
   const t = useText();
+  const step = t("step", { n: 3, of: 3 });
   const groups = value.split("-");
   const [checking, setChecking] = useState(false);
   const [copied, setCopied] = useState(false);
@@ -45,7 +46,7 @@ export function RecoveryKey({ value, me, done }: { value: string; me: Me; done: 
 
   if (checking) {
     return (
-      <Frame title={t("recovery.check")} text={t("recovery.check.text")} back={() => setChecking(false)}>
+      <Frame title={t("recovery.check")} text={t("recovery.check.text")} step={step} back={() => setChecking(false)}>
         <form onSubmit={(e) => { e.preventDefault(); check(); }} noValidate>
           <div className="recovery-check">
             {([0, 1] as const).map((i) => (
@@ -60,7 +61,7 @@ export function RecoveryKey({ value, me, done }: { value: string; me: Me; done: 
     );
   }
   return (
-    <Frame title={t("recovery.title")} text={t("recovery.text")}>
+    <Frame title={t("recovery.title")} text={t("recovery.text")} step={step}>
       <div className="recovery" role="group" aria-label={t("recovery.title")}>
         {groups.map((g, i) => <span key={i}><small aria-hidden="true">{i + 1}</small>{g}</span>)}
       </div>

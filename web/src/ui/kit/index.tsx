@@ -169,7 +169,7 @@ export function Dialog({ open, close, title, text, wide, children }: DialogProps
   return (
     <BaseDialog.Root open={open} onOpenChange={(now) => !now && close()}>
       <BaseDialog.Portal>
-        <BaseDialog.Backdrop className="veil" />
+        <BaseDialog.Backdrop forceRender className="veil" />
         <BaseDialog.Popup ref={popup} initialFocus={() => firstIn(popup.current)} className={wide ? "dialog dialog-wide" : "dialog"}>
           <div className="dialog-head">
             <BaseDialog.Title className="dialog-title">{title}</BaseDialog.Title>
@@ -202,7 +202,7 @@ export function Confirm({ open, close, title, text, yes, bad, ready = true, act,
   return (
     <AlertDialog.Root open={open} onOpenChange={(now) => !now && close()}>
       <AlertDialog.Portal>
-        <AlertDialog.Backdrop className="veil" />
+        <AlertDialog.Backdrop forceRender className="veil" />
         <AlertDialog.Popup className="dialog">
           <AlertDialog.Title className="dialog-title">{title}</AlertDialog.Title>
           <AlertDialog.Description className="dialog-text">{text}</AlertDialog.Description>

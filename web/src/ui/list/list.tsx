@@ -1,12 +1,13 @@
 import { Menu } from "@base-ui/react/menu";
 import { AtSign, BellOff, Clock3, Flame, Hourglass, Keyboard, Lock, MessageSquarePlus, Monitor, PanelLeftClose, Pin, Search, Settings as Gear, ShieldAlert, TriangleAlert } from "lucide-react";
-import { memo, useMemo, useState, type KeyboardEvent, type ReactNode } from "react";
+import { memo, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import type { RoomView } from "../../core/bridge";
 import { other, roomList } from "../../core/rows";
 import { useText } from "../../i18n";
 import { brief, duration, names, wrongClock } from "../../i18n/format";
 import { useApp, useDesk, useNarrow, useNow, useSession } from "../context";
-import { Avatar, Brand, Button, IconButton } from "../kit";
+import { Avatar, Brand, Button, Empty, IconButton } from "../kit";
+import { LandmarkContext, MenuPlace } from "../kit/menu";
 import { keyNames } from "../keys";
 import { noticeText } from "../message/notice";
 import { plain, tameName } from "../message/text";
@@ -21,8 +22,10 @@ export function List({ edge }: { edge?: ReactNode }) {
   const session = useSession();
   const rooms = useApp((s) => s.rooms);
   const selected = useApp((s) => s.selected);
+  const loaded = useApp((s) => s.loaded);
   const narrow = useNarrow();
   const [filter, setFilter] = useState<Filter>("all");
+  const landmark = useRef<HTMLElement>(null);
   const list = useMemo(() => roomList(session.state), [session, rooms]);
   const shown = filter === "unread" ? list.filter((r) => r.unread || r.room === selected) : list;
   const unread = list.filter((r) => r.unread).length;
@@ -37,10 +40,10 @@ export function List({ edge }: { edge?: ReactNode }) {
   };
   const tab = shown.some((r) => r.room === selected) ? selected : shown[0]?.room;
   return (
-    <nav className="list" aria-label={t("list.label")} data-landmark tabIndex={-1}>
+    <nav ref={landmark} className="list" aria-label={t("list.label")} data-landmark tabIndex={-1}>
       {!selected && <h1 className="unseen">{t("list.label")}</h1>}
       <header className="list-head">
-        <Person />
+        <LandmarkContext value={landmark}><Person /></LandmarkContext>
         <IconButton label={t("new.title")} keys="C" onClick={() => desk.open("new")}><MessageSquarePlus size={20} /></IconButton>
         {selected && !narrow && <IconButton label={t("desk.fold")} keys={keyNames("Mod+Shift+D")} onClick={() => desk.fold(true)}><PanelLeftClose size={19} className="flip" /></IconButton>}
       </header>
@@ -56,7 +59,7 @@ export function List({ edge }: { edge?: ReactNode }) {
       <ul className="list-rows" onKeyDown={onKey}>
         {shown.map((r) => <li key={r.room}><Row room={r} selected={r.room === selected} tab={r.room === tab} /></li>)}
       </ul>
-      {list.length === 0 && <div className="list-none"><p>{t("list.none")}</p>{narrow && <Button kind="main" onClick={() => desk.open("new")}>{t("new.title")}</Button>}</div>}
+      {loaded && list.length === 0 && (narrow ? <Empty title={t("desk.first")} text={t("desk.first.text")}><Button kind="main" onClick={() => desk.open("new")}>{t("new.title")}</Button></Empty> : <p className="list-none">{t("list.none")}</p>)}
       {list.length > 0 && shown.length === 0 && <p className="list-none">{t("list.read")}</p>}
       <Connection />
       {edge}
@@ -136,19 +139,17 @@ function Person() {
         <Brand size={26} />
         <span className="cut">Sconce</span>
       </Menu.Trigger>
-      <Menu.Portal>
-        <Menu.Positioner className="positioner" align="start" sideOffset={4}>
-          <Menu.Popup className="popup menu">
-            <div className="person list-who"><Avatar id={me?.user ?? ""} name={me?.name ?? ""} size="2.25rem" /><span className="person-text"><bdi className="person-name cut">{tameName(me?.name ?? "")}</bdi><span className="person-note cut">{me?.deviceName}</span></span></div>
-            <div className="menu-line" role="separator" />
-            <Menu.Item className="menu-item" onClick={() => desk.open("settings")}><Gear size={16} />{t("settings.title")}<span className="menu-item-hint">{keyNames("Mod+,")}</span></Menu.Item>
-            <Menu.Item className="menu-item" onClick={() => desk.open("devices")}><Monitor size={16} />{t("settings.devices")}</Menu.Item>
-            <Menu.Item className="menu-item" onClick={() => desk.open("shortcuts")}><Keyboard size={16} />{t("keys.title")}<span className="menu-item-hint">{keyNames("Mod+/")}</span></Menu.Item>
-            <div className="menu-line" role="separator" />
-            <Menu.Item className="menu-item" onClick={() => void session.lock()}><Lock size={16} />{t("lock")}</Menu.Item>
-          </Menu.Popup>
-        </Menu.Positioner>
-      </Menu.Portal>
+      <MenuPlace align="start" sideOffset={4}>
+        <Menu.Popup className="popup menu">
+          <div className="person list-who"><Avatar id={me?.user ?? ""} name={me?.name ?? ""} size="2.25rem" /><span className="person-text"><bdi className="person-name cut">{tameName(me?.name ?? "")}</bdi><span className="person-note cut">{me?.deviceName}</span></span></div>
+          <div className="menu-line" role="separator" />
+          <Menu.Item className="menu-item" onClick={() => desk.open("settings")}><Gear size={16} />{t("settings.title")}<kbd className="menu-item-hint menu-key">{keyNames("Mod+,")}</kbd></Menu.Item>
+          <Menu.Item className="menu-item" onClick={() => desk.open("devices")}><Monitor size={16} />{t("settings.devices")}</Menu.Item>
+          <Menu.Item className="menu-item" onClick={() => desk.open("shortcuts")}><Keyboard size={16} />{t("keys.title")}<kbd className="menu-item-hint menu-key">{keyNames("Mod+/")}</kbd></Menu.Item>
+          <div className="menu-line" role="separator" />
+          <Menu.Item className="menu-item" onClick={() => void session.lock()}><Lock size={16} />{t("lock")}</Menu.Item>
+        </Menu.Popup>
+      </MenuPlace>
     </Menu.Root>
   );
 }

@@ -11,6 +11,7 @@ import { useText } from "../../i18n";
 import { clock, dateTime, names } from "../../i18n/format";
 import { useApp, useSession } from "../context";
 import { Avatar, Confirm, Dialog, IconButton, Tip, TrustMark } from "../kit";
+import { MenuPlace } from "../kit/menu";
 import { Countdown, lastSeconds, useLastSeconds } from "./burn";
 import { Markdown } from "./markdown";
 import { plain, tame, tameName } from "./text";
@@ -57,6 +58,8 @@ export const Message = memo(function Message({ message: m, first, last, group, f
   const [asking, setAsking] = useState<"delete" | "history" | "details">();
   const [picking, setPicking] = useState(false);
   const [near, setNear] = useState(false);
+  // A long press has opened the menu: lifting the finger is no tap on what came to lie under it.
+  const held = useRef(false);
   useLayoutEffect(() => {
     const element = ref.current;
     return () => {
@@ -92,9 +95,9 @@ export const Message = memo(function Message({ message: m, first, last, group, f
   const names_ = ["message", m.mine ? "message-mine" : "message-theirs", first && "message-first", last && "message-last", flash && "message-flash", m.mentionsMe && "message-mentions", ending !== undefined && "message-ending", m.state === "failed" && "message-failed"];
   const name = m.mine ? t("you") : tameName(m.name);
   return (
-    <ContextMenu.Root>
+    <ContextMenu.Root disabled={what.length === 0} onOpenChange={(open) => { held.current = open; }}>
       <ContextMenu.Trigger render={<article ref={ref} className={names_.filter(Boolean).join(" ")} data-key={m.id} style={ending === undefined ? undefined : heat(ending)} tabIndex={tab ? 0 : -1} onKeyDown={onKey}
-        onPointerEnter={(e) => e.pointerType === "mouse" && setNear(true)} onPointerLeave={leave} onFocus={() => setNear(true)} onBlur={leave}
+        onPointerEnter={(e) => e.pointerType === "mouse" && setNear(true)} onPointerLeave={leave} onFocus={() => setNear(true)} onBlur={leave} onTouchEnd={(e) => held.current && e.preventDefault()}
         aria-label={t("message.label", { name, time: clock(m.time), text: m.deleted ? t("message.deleted") : plain(m.text ?? "", 120) })} />}>
         {!m.mine && group && <div className="message-face">{last && <Avatar id={m.sender} name={m.name} size="2rem" />}</div>}
         <div className="message-body">
@@ -108,18 +111,16 @@ export const Message = memo(function Message({ message: m, first, last, group, f
         </div>
         {what.length > 0 && (near || picking) && <Toolbar message={m} what={what} picking={picking} setPicking={setPicking} />}
       </ContextMenu.Trigger>
-      <ContextMenu.Portal>
-        <ContextMenu.Positioner className="positioner">
-          <ContextMenu.Popup className="popup menu">
-            {m.id && !m.deleted && (
-              <div className="quick" role="group" aria-label={t("react")}>
-                {quick.map((e) => <ContextMenu.Item key={e} className="quick-emoji" onClick={() => session.react(m, e)} aria-label={t("react.with", { emoji: e })}>{e}</ContextMenu.Item>)}
-              </div>
-            )}
-            {what.map((a) => <ContextMenu.Item key={a.name} className={a.bad ? "menu-item menu-item-bad" : "menu-item"} onClick={a.go}>{a.icon}{a.name}{a.key && <span className="menu-item-hint">{a.key.toUpperCase()}</span>}</ContextMenu.Item>)}
-          </ContextMenu.Popup>
-        </ContextMenu.Positioner>
-      </ContextMenu.Portal>
+      <MenuPlace as={ContextMenu.Positioner}>
+        <ContextMenu.Popup className="popup menu">
+          {m.id && !m.deleted && (
+            <div className="quick" role="group" aria-label={t("react")}>
+              {quick.map((e) => <ContextMenu.Item key={e} className="quick-emoji" onClick={() => session.react(m, e)} aria-label={t("react.with", { emoji: e })}>{e}</ContextMenu.Item>)}
+            </div>
+          )}
+          {what.map((a) => <ContextMenu.Item key={a.name} className={a.bad ? "menu-item menu-item-bad" : "menu-item"} onClick={a.go}>{a.icon}{a.name}{a.key && <kbd className="menu-item-hint menu-key">{a.key}</kbd>}</ContextMenu.Item>)}
+        </ContextMenu.Popup>
+      </MenuPlace>
       {asking === "delete" && <Confirm open close={() => setAsking(undefined)} title={t("delete.title")} text={t("delete.text")} yes={t("delete")} bad
         act={() => void session.wish("delete", { room: m.room, message: m.id })} />}
       {asking === "history" && <Earlier message={m} close={() => setAsking(undefined)} />}
@@ -288,13 +289,11 @@ function Toolbar({ message: m, what, picking, setPicking }: { message: MessageVi
       {reply && <IconButton small label={reply.name} keys="R" onClick={reply.go}>{reply.icon}</IconButton>}
       <Menu.Root>
         <Menu.Trigger render={<button type="button" className="icon-button icon-button-small" aria-label={t("more")}><Ellipsis size={16} /></button>} />
-        <Menu.Portal>
-          <Menu.Positioner className="positioner" align="end" sideOffset={4}>
-            <Menu.Popup className="popup menu">
-              {what.map((a) => <Menu.Item key={a.name} className={a.bad ? "menu-item menu-item-bad" : "menu-item"} onClick={a.go}>{a.icon}{a.name}</Menu.Item>)}
-            </Menu.Popup>
-          </Menu.Positioner>
-        </Menu.Portal>
+        <MenuPlace align="end" sideOffset={4}>
+          <Menu.Popup className="popup menu">
+            {what.map((a) => <Menu.Item key={a.name} className={a.bad ? "menu-item menu-item-bad" : "menu-item"} onClick={a.go}>{a.icon}{a.name}</Menu.Item>)}
+          </Menu.Popup>
+        </MenuPlace>
       </Menu.Root>
     </div>
   );
@@ -338,9 +337,9 @@ function Details({ message: m, close }: { message: MessageView; close: () => voi
         {m.mine && <><dt>{t("message.state")}</dt><dd>{t(`delivery.${m.state}`)}</dd></>}
         {m.expires ? <><dt>{t("message.goneAt")}</dt><dd>{dateTime(m.expires)}</dd></> : null}
       </dl>
-      {read.length > 0 && <section><h3>{t("delivery.read")}</h3><ul>{list(read)}</ul></section>}
-      {delivered.length > 0 && <section><h3>{t("delivery.delivered")}</h3><ul>{list(delivered)}</ul></section>}
-      {reactions.map((r) => <section key={r.emoji}><h3>{t("message.reacted", { emoji: tame(r.emoji).slice(0, 16) })}</h3><ul>{list(r.by)}</ul></section>)}
+      {read.length > 0 && <section><h3>{t("delivery.read")}</h3><ul className="receipts">{list(read)}</ul></section>}
+      {delivered.length > 0 && <section><h3>{t("delivery.delivered")}</h3><ul className="receipts">{list(delivered)}</ul></section>}
+      {reactions.map((r) => <section key={r.emoji}><h3>{t("message.reacted", { emoji: tame(r.emoji).slice(0, 16) })}</h3><ul className="receipts">{list(r.by)}</ul></section>)}
       {m.problem && <p className="dialog-text">{tame(m.problem)}</p>}
     </Dialog>
   );

@@ -34,7 +34,7 @@ export function noticeText(m: MessageView, state: Pick<AppState, "me" | "people"
     case "joined":
       return t("notice.joined", { mine: n.who?.includes(me ?? "") || mine === "yes" ? "yes" : "no", by: by || who });
     case "device":
-      return t("notice.device", { mine, by });
+      return t("notice.device", { mine: n.who?.includes(me ?? "") ? "yes" : "no", who });
     case "key-change":
       return t("notice.keyChange", { who: who || by, n: Math.max(1, many) });
     case "started":

@@ -47,4 +47,6 @@ it("a few emoji are only emoji, words are not", () => {
 
 it("a preview has no marks", () => {
   expect(plain("**bold** and *it* `code`\n> quote\n- list [link](https://x.example) snake_case_name 2*3")).toBe("bold and it code quote list link snake_case_name 2*3");
+  // Signs and numbers within a line are what was said.
+  expect(plain("Gate: 7704. Then 3 > 2 - or not\n> - both\n1. one\n2. two")).toBe("Gate: 7704. Then 3 > 2 - or not both 1. one 2. two");
 });

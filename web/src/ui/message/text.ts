@@ -24,7 +24,7 @@ export function plain(text: string, length = 200): string {
   return tame(text.slice(0, length * 2))
     .replace(/```\w*\n?|`/g, "")
     .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
-    .replace(/(^|\s)(#{1,6}|>|[-*+]|\d+\.)\s+/g, "$1")
+    .replace(/^[ \t]*(?:(?:#{1,6}|>|[-*+])[ \t]+)+/gm, "")
     .replace(/(\*\*|__|~~)(?=\S)(.*?\S)\1/g, "$2")
     .replace(/(^|[^\w*])[*_](?=\S)([^*_]*?\S)[*_](?=$|[^\w*])/g, "$1$2")
     .replace(/\s+/g, " ")

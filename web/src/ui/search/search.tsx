@@ -12,7 +12,7 @@ const pause = 220;
 const around = 60;
 
 /** Looks through what this device holds. What has burned is never found. */
-export function Search({ room, edge, close, show }: { room?: string; edge?: ReactNode; close: () => void; show: (room: string, id: string) => void }) {
+export function Search({ room, turn: asked, edge, close, show }: { room?: string; turn: number; edge?: ReactNode; close: () => void; show: (room: string, id: string) => void }) {
   const t = useText();
   const session = useSession();
   const [query, setQuery] = useState("");
@@ -21,6 +21,7 @@ export function Search({ room, edge, close, show }: { room?: string; edge?: Reac
   const [more, setMore] = useState<string>();
   const [state, setState] = useState<"idle" | "busy" | "done">("idle");
   const turn = useRef(0);
+  const field = useRef<HTMLInputElement>(null);
   const name = useApp((s) => (room ? s.rooms[room]?.name : undefined));
   // What goes while it is shown, or while the core looks, goes from here too.
   const gone = useRef(new Set<string>());
@@ -58,11 +59,18 @@ export function Search({ room, edge, close, show }: { room?: string; edge?: Reac
     return () => clearTimeout(timer);
   }, [query, inRoom]);
 
+  // Asked for again, it begins with what stands there.
+  useEffect(() => {
+    setInRoom(room !== undefined);
+    field.current?.focus();
+    field.current?.select();
+  }, [asked]);
+
   return (
     <aside className="details find" aria-label={t("search.title")} data-landmark tabIndex={-1} onKeyDown={(e) => e.key === "Escape" && close()}>
       {edge}
       <header className="find-head">
-        <SearchField label={t("search.title")} value={query} autoFocus onChange={(e) => setQuery(e.target.value)} />
+        <SearchField ref={field} label={t("search.title")} value={query} onChange={(e) => setQuery(e.target.value)} />
         <IconButton label={t("close")} keys="Esc" onClick={close}><X size={18} /></IconButton>
       </header>
       {room && (

@@ -1,5 +1,5 @@
 import { Camera, Laptop, Smartphone, SquareTerminal } from "lucide-react";
-import { lazy, Suspense, useCallback, useEffect, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useRef, useState } from "react";
 import type { DeviceView } from "../../core/bridge";
 import { useText } from "../../i18n";
 import { date, since } from "../../i18n/format";
@@ -18,13 +18,19 @@ export function Devices() {
   const [devices, setDevices] = useState<readonly DeviceView[]>();
   const [removing, setRemoving] = useState<DeviceView>();
   const [linking, setLinking] = useState(false);
+  const begin = useRef<HTMLButtonElement>(null);
+  const linked = () => {
+    setLinking(false);
+    load();
+    requestAnimationFrame(() => begin.current?.focus());
+  };
   const load = useCallback(() => {
     session.ask("devices", {}).then(setDevices, (e: unknown) => session.tell(session.explain(e), "problem"));
   }, [session]);
   useEffect(load, [load, me]);
   return (
     <>
-      {linking ? <LinkDevice address={me?.address ?? ""} done={() => { setLinking(false); load(); }} /> : <div><Button kind="main" onClick={() => setLinking(true)}>{t("device.link")}</Button></div>}
+      {linking ? <LinkDevice address={me?.address ?? ""} done={linked} /> : <div><Button ref={begin} kind="main" onClick={() => setLinking(true)}>{t("device.link")}</Button></div>}
       <ul className="devices">
         {devices?.map((d) => (
           <li key={d.device}>
@@ -57,6 +63,9 @@ function LinkDevice({ address, done }: { address: string; done: () => void }) {
   const [scanning, setScanning] = useState(false);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string>();
+  // The button that led here is gone, and the focus must not go with it.
+  const steps = useRef<HTMLDivElement>(null);
+  useEffect(() => steps.current?.focus(), []);
   const approve = async (asked: string) => {
     setBusy(true);
     setError(undefined);
@@ -69,7 +78,7 @@ function LinkDevice({ address, done }: { address: string; done: () => void }) {
     setBusy(false);
   };
   return (
-    <div className="link-device">
+    <div ref={steps} className="link-device" tabIndex={-1}>
       <section>
         <h3><span className="link-step figures">1</span>{t("device.link.open")}</h3>
         <div className="link-open">

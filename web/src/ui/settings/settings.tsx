@@ -1,7 +1,7 @@
 import { Dialog } from "@base-ui/react/dialog";
 import { Tabs } from "@base-ui/react/tabs";
 import { Bell, Eye, Info, Monitor, Palette, ShieldCheck, ShieldQuestionMark, User, X } from "lucide-react";
-import { useState, type ReactNode } from "react";
+import { useRef, useState, type ReactNode } from "react";
 import type { Settings as Wishes } from "../../core/bridge";
 import type { Look } from "../../core/look";
 import { PasskeyError, makePasskey, passkeysWork } from "../../core/passkey";
@@ -20,6 +20,7 @@ export type Page = "profile" | "devices" | "look" | "notify" | "privacy" | "abou
 export default function Settings({ page, close }: { page: Page; close: () => void }) {
   const t = useText();
   const [at, setAt] = useState<Page>(page);
+  const chosen = useRef<HTMLElement>(null);
   const tabs: [Page, ReactNode, string, ReactNode][] = [
     ["profile", <User size={17} />, t("settings.profile"), <Profile />],
     ["devices", <Monitor size={17} />, t("settings.devices"), <Devices />],
@@ -32,12 +33,12 @@ export default function Settings({ page, close }: { page: Page; close: () => voi
     <Dialog.Root open onOpenChange={(open) => !open && close()}>
       <Dialog.Portal>
         <Dialog.Backdrop className="veil" />
-        <Dialog.Popup className="dialog dialog-wide dialog-bare settings">
+        <Dialog.Popup className="dialog dialog-wide dialog-bare settings" initialFocus={chosen}>
           <Tabs.Root className="settings-root" orientation="vertical" value={at} onValueChange={(v) => setAt(v as Page)}>
             <div className="settings-side">
               <Dialog.Title className="dialog-title">{t("settings.title")}</Dialog.Title>
               <Tabs.List className="settings-tabs">
-                {tabs.map(([id, icon, name]) => <Tabs.Tab key={id} value={id} className="settings-tab" ref={(e: HTMLElement | null) => { if (id === at) e?.scrollIntoView({ block: "nearest", inline: "center" }); }}>{icon}<span>{name}</span></Tabs.Tab>)}
+                {tabs.map(([id, icon, name]) => <Tabs.Tab key={id} value={id} className="settings-tab" ref={(e: HTMLElement | null) => { if (id !== at || !e) return; chosen.current = e; e.scrollIntoView({ block: "nearest", inline: "center" }); }}>{icon}<span>{name}</span></Tabs.Tab>)}
               </Tabs.List>
             </div>
             <Dialog.Close render={<button type="button" className="icon-button settings-close" aria-label={t("close")}><X size={18} /></button>} />
@@ -271,7 +272,7 @@ function About() {
         <dt>{t("about.storage")}</dt><dd>{t(host?.persistent ? "about.kept" : "about.notKept")}</dd>
       </dl>
       <Release native={host?.kind === "native"} server={me?.server ?? location.origin} />
-      <p className="setting-hint">{t("about.license")}</p>
+      <p className="setting-hint">{t("about.license")} <a href="/licenses.txt" target="_blank" rel="noopener">{t("about.licenses")}</a></p>
     </>
   );
 }

@@ -13,6 +13,8 @@ import "./timeline.css";
 
 /** So near to the bottom, in pixels, counts as being there. */
 const near = 48;
+/** So much of what was read before stays in sight above the line where the unread begins. */
+const above = 72;
 /** So near to the end of what is loaded, more is asked for. */
 const ahead = 900;
 /** So long, in milliseconds, a scroll may still be our own. */
@@ -64,10 +66,19 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
     const v = list.current;
     if (!v || rows.length === 0) return;
     settled.current = performance.now();
-    if (opening.current === "unread") {
-      const at = rows.findIndex((r) => r.kind === "unread");
-      if (at >= 0) v.scrollToIndex(at, { align: "start", offset: -72 });
-    } else if (stuck.current && stretch.newest) v.scrollToIndex(rows.length - 1, { align: "end" });
+    const at = opening.current === "unread" ? rows.findIndex((r) => r.kind === "unread") : -1;
+    if (at >= 0 && !stuck.current) v.scrollToIndex(at, { align: "start", offset: -above });
+    else if (stuck.current && stretch.newest) v.scrollToIndex(rows.length, { align: "end" });
+  });
+  // When all that is unread is in sight, the bottom is too, and is stuck to from then on: an answer being written must not cover it.
+  const opened = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const measured = useSteady(() => {
+    const v = list.current;
+    const at = rows.findIndex((r) => r.kind === "unread");
+    clearTimeout(opened.current);
+    if (!v || at < 0 || opening.current !== "unread") return;
+    stuck.current = stretch.newest && v.getItemOffset(at) - above >= v.scrollSize - v.viewportSize;
+    if (stuck.current) opened.current = setTimeout(() => (opening.current = "done"), settling);
   });
   useLayoutEffect(() => {
     if (rows.length === 0) return;
@@ -99,7 +110,8 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
     const look = () => seen();
     addEventListener("focus", look);
     document.addEventListener("visibilitychange", look);
-    const resized = new ResizeObserver(() => {
+    const resized = new ResizeObserver((changes) => {
+      if (changes.some((c) => c.target !== scroller.current)) measured();
       settle();
       // What is in sight is known only now: a room that fits its pane is never scrolled.
       requestAnimationFrame(seen);
@@ -112,7 +124,8 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
       document.removeEventListener("visibilitychange", look);
       resized.disconnect();
     };
-  }, [seen, settle]);
+  }, [seen, settle, measured]);
+  useEffect(() => () => clearTimeout(opened.current), []);
 
   const size = useRef(0);
   const hand = () => {
@@ -141,7 +154,7 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
     if (!stretch.newest) await session.newest(room.room);
     opening.current = "done";
     stuck.current = true;
-    list.current?.scrollToIndex(rows.length - 1, { align: "end", smooth: stretch.newest && document.documentElement.dataset["motion"] !== "less" });
+    list.current?.scrollToIndex(rows.length, { align: "end", smooth: stretch.newest && document.documentElement.dataset["motion"] !== "less" });
   });
   useEffect(() => {
     const asked = () => void jump();
@@ -177,6 +190,7 @@ export function Timeline({ room, stretch, acts }: { room: RoomView; stretch: Str
           {rows.map((row) => (
             <RowView key={row.key} row={row} room={room} tab={row.key === tab} flash={row.key === flash} acts={acts} />
           ))}
+          <div key="end" className="timeline-end" />
         </Virtualizer>
       </div>
       {!bottom && (
