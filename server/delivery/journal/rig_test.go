@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,15 +30,29 @@ type rig struct {
 
 func start(t testing.TB, db *sqldb.DB, fault func(string) error) *rig {
 	t.Helper()
+	return startFlushing(t, db, fault, 50*time.Millisecond)
+}
+
+func startFlushing(t testing.TB, db *sqldb.DB, fault func(string) error, every time.Duration) *rig {
+	t.Helper()
 	r := &rig{db: db}
 	r.now.Store(1_800_000_000_000)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	j, err := journal.Open(t.Context(), db, func() time.Time { return time.UnixMilli(r.now.Load()) }, log)
+	now := func() time.Time { return time.UnixMilli(r.now.Load()) }
+	j, err := journal.Open(t.Context(), db, now, log)
+	// What was let go of may still be at work on its tape.
+	for range 500 {
+		if err == nil || !strings.Contains(err.Error(), "in use by another") {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+		j, err = journal.Open(t.Context(), db, now, log)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	j.SetFault(fault)
-	j.FlushEvery(50 * time.Millisecond)
+	j.FlushEvery(every)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { j.Run(ctx) })

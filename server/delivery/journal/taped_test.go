@@ -121,10 +121,10 @@ func TestRepeatsAreKnownToTheFilter(t *testing.T) {
 func TestTapeThatGoesOnFromElsewhereIsRefused(t *testing.T) {
 	db := sqldbtest.SQLite(t)
 	var f fault
-	r := start(t, db, f.at)
+	r := startFlushing(t, db, f.at, time.Hour)
 	room := r.room(t, 2)
-	f.arm("flush")
 	r.say(t, room, 0, "a")
+	f.arm("flush") // at the end
 	if err := r.LetGo(); err != nil {
 		t.Fatal(err)
 	}
