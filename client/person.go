@@ -434,9 +434,11 @@ func (c *Client) noteVerified(b *batch, n content.Verified) bool {
 	if int64(n.At) < p.At || int64(n.At) == p.At && !(n.Withdrawn && p.verified()) {
 		return false
 	}
-	p.Verified, p.At, p.Changed = n.Head, int64(n.At), false
+	p.Verified, p.At = n.Head, int64(n.At)
 	if n.Withdrawn {
-		p.Verified = identity.Hash{}
+		p.Verified = identity.Hash{} // and a doubt stays
+	} else {
+		p.Changed = false
 	}
 	c.savePerson(b, u, p)
 	return true

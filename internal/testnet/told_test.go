@@ -256,9 +256,9 @@ func TestDoubtIsNotLiftedByWhatWasVerifiedBefore(t *testing.T) {
 		n.MustQuiet()
 		n.room("tea", alice, bob)
 		u := bob.Client.Me().User
-		verify := func() {
+		verify := func(is bool) {
 			t.Helper()
-			if err := alice.Client.MarkVerified(t.Context(), u, true); err != nil {
+			if err := alice.Client.MarkVerified(t.Context(), u, is); err != nil {
 				t.Fatal(err)
 			}
 			n.MustQuiet()
@@ -271,7 +271,7 @@ func TestDoubtIsNotLiftedByWhatWasVerifiedBefore(t *testing.T) {
 			}
 			return v.Trust
 		}
-		verify()
+		verify(true)
 		n.Wire.Answered = func(name string, answer []byte) []byte {
 			var resp api.LogsResponse
 			if name != api.Logs.Name || api.Unmarshal(answer, &resp) != nil {
@@ -293,7 +293,11 @@ func TestDoubtIsNotLiftedByWhatWasVerifiedBefore(t *testing.T) {
 		if a, b := trust(phone), trust(third); a != client.Changed || b != client.Verified {
 			t.Errorf("bob is %s where the server lied, and %s on the new device", a, b)
 		}
-		verify()
+		verify(false)
+		if got := trust(phone); got != client.Changed {
+			t.Errorf("the verification taken back, bob is %s where the server lied", got)
+		}
+		verify(true)
 		if got := trust(phone); got != client.Verified {
 			t.Errorf("verified after the lie bob is %s", got)
 		}
