@@ -89,6 +89,14 @@ func wantSameSecrets(t *testing.T, got, want map[*byte]foundSecret) {
 	}
 }
 
+// wantOnePiece checks that a record was made in the memory that it began in.
+func wantOnePiece(t *testing.T, what string, record []byte, size int) {
+	t.Helper()
+	if cap(record) != size || len(record) > size {
+		t.Errorf("%s: a record of %d octets, in memory for %d, which began with %d", what, len(record), cap(record), size)
+	}
+}
+
 func TestALoadedGroupIsWhatItWas(t *testing.T) {
 	framed := AppData{ComponentSafeAAD: ComponentsList()}.Extension()
 	for name, prepare := range map[string]func(r *room, c *client){
@@ -147,6 +155,9 @@ func TestALoadedGroupIsWhatItWas(t *testing.T) {
 				t.Fatal(err)
 			}
 			wantRestored(t, loaded, c.Group)
+			if !c.Removed() {
+				wantOnePiece(t, "member", c.Group.record(), c.recordSize())
+			}
 			if len(c.Drain()) > 0 || len(loaded.Drain()) > 0 {
 				t.Error("something is left to be stored")
 			}
@@ -191,9 +202,32 @@ func TestAParsedStagedCommitIsWhatItWas(t *testing.T) {
 			wantBytes(t, "interim hash", got.interim, st.interim)
 			wantBytes(t, "confirmation tag", got.confirmationTag, st.confirmationTag)
 			wantBytes(t, "record", got.Bytes(), st.Bytes())
+			wantOnePiece(t, "staged commit", st.Bytes(), st.recordSize())
 			if got, want := said(got.View()), said(st.View()); got != want {
 				t.Errorf("the view says\n%swant\n%s", got, want)
 			}
 		})
+	}
+}
+
+func TestAStagedJoinIsStoredInOnePiece(t *testing.T) {
+	r := newRoom(t, DefaultSuite, 3, Config{})
+	leave, err := r.clients[2].Propose(&SelfRemove{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gi := mustGroupInfo(t, r.clients[0].Group)
+	st, err := JoinExternal(r.cfg, gi, r.server.Tree(), newSigner(t, r.suite, "joiner"), ExternalOptions{Pending: [][]byte{leave}}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantOnePiece(t, "staged join", st.Bytes(), st.recordSize())
+	gs := groupSecrets{joiner: make(Secret, 48), pathSecret: make(Secret, 48), psks: []PreSharedKeyID{
+		{Type: PSKExternal, ID: make([]byte, 100), Nonce: make([]byte, 48)},
+		{Type: PSKResumption, GroupID: make([]byte, 100), Nonce: make([]byte, 48)}}}
+	wantOnePiece(t, "group secrets", marshal(gs), gs.sizeHint())
+	secrets := r.clients[0].secrets
+	if b := secrets.Bytes(); len(b) < len(secrets.Init)+len(secrets.Encryption)+len(secrets.Signature) || cap(b) > len(b)+16 {
+		t.Errorf("key package secrets of %d octets are in memory for %d", len(b), cap(b))
 	}
 }
