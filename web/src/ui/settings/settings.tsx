@@ -272,7 +272,7 @@ function About() {
         <dt>{t("about.storage")}</dt><dd>{t(host?.persistent ? "about.kept" : "about.notKept")}</dd>
       </dl>
       <Release native={host?.kind === "native"} server={me?.server ?? location.origin} />
-      <p className="setting-hint">{t("about.license")} <a href="/licenses.txt" target="_blank" rel="noopener">{t("about.licenses")}</a></p>
+      <p className="setting-hint">{t("about.license")} <a className="licenses" href="/licenses.txt" target="_blank" rel="noopener">{t("about.licenses")}</a></p>
     </>
   );
 }
