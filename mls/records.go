@@ -313,13 +313,9 @@ func (g *Group) record() []byte {
 
 // recordSize is room enough for the record: see [member.sizeHint].
 func (g *Group) recordSize() int {
-	n := 32 + g.member.sizeHint()
-	for _, r := range g.resumption {
-		n += 16 + len(r.psk)
-	}
-	for public, private := range g.updates {
-		n += 8 + len(public) + len(private)
-	}
+	n := 32 + g.member.sizeHint() + len(g.resumption)*(16+len(g.epoch.init))
+	// An Update's keys have the lengths of those that they replace.
+	n += len(g.updates) * (8 + len(g.public.tree.encryptionKey(g.own.node())) + len(g.secrets.leaf))
 	for _, p := range g.sent {
 		n += 8 + len(p.digest) + len(p.encoded)
 	}
