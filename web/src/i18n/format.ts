@@ -89,7 +89,8 @@ export function duration(seconds: number, unitDisplay: "short" | "long" | "narro
 
 /** How long a message still has, in ever smaller steps. */
 export function remaining(seconds: number): string {
-  const [unit, size] = units.find(([, s]) => seconds >= s) ?? units[4];
+  // The smallest unit that does not fill the next: 59 and a half minutes are an hour, and not 60 minutes.
+  const [unit, size] = units.findLast(([, own], i) => i === 0 || Math.ceil(seconds / own) * own < units[i - 1]![1]) ?? units[4];
   return new Intl.NumberFormat(catalogue.locale, { style: "unit", unit, unitDisplay: "narrow" }).format(Math.max(0, Math.ceil(seconds / size)));
 }
 
