@@ -381,6 +381,8 @@ func (c *Client) Rename(ctx context.Context, name string) error {
 	c.device.Name = name
 	b := c.batch()
 	b.put([]byte{prefixDevice}, encodeRecord(&c.device))
+	me := c.me()
+	b.event(Event{Me: &me})
 	return b.apply()
 }
 

@@ -319,6 +319,10 @@ func (b *batch) apply() error {
 func (c *Client) Me() Me {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.me()
+}
+
+func (c *Client) me() Me {
 	d := &c.device
 	me := Me{User: d.User.String(), Name: d.Name, Device: c.deviceID().String(), DeviceName: c.self.Keys().Name(),
 		Network: d.Network.String(), Server: d.Server, Removed: c.removed}

@@ -254,3 +254,52 @@ func TestNewNameOfSomebodyVerifiedIsTold(t *testing.T) {
 		}
 	})
 }
+
+// A screen that lists a person's devices hears when there are others.
+func TestDevicesThatComeAndGoAreTold(t *testing.T) {
+	cryptotest.SetGlobalRandom(t, 78)
+	synctest.Test(t, func(t *testing.T) {
+		n := testnet.New(t, 78)
+		alice := n.Person("alice")
+		phone := n.Blank("alice", "alice/2")
+		if err := n.Link(alice, phone); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		events, cancel := alice.Client.Subscribe()
+		defer cancel()
+		heard := func() (count int) {
+			for {
+				select {
+				case e := <-events:
+					if e.Me != nil && e.Me.User == alice.Client.Me().User {
+						count++
+					}
+				default:
+					return count
+				}
+			}
+		}
+		heard()
+		third := n.Blank("alice", "alice/3")
+		if err := n.Link(phone, third); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		if heard() == 0 {
+			t.Error("nobody told of the third device")
+		}
+		if err := alice.Client.RemoveDevice(t.Context(), third.Client.Me().Device); err != nil {
+			t.Fatal(err)
+		}
+		if heard() == 0 {
+			t.Error("nobody told that the third device is gone")
+		}
+		if err := alice.Client.Rename(t.Context(), "Alice"); err != nil {
+			t.Fatal(err)
+		}
+		if heard() == 0 {
+			t.Error("nobody told of the name")
+		}
+	})
+}

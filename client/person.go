@@ -109,6 +109,10 @@ func (c *Client) takeLogs(asked []identity.UserID, slicesOf []api.LogSlice) (res
 		}
 		c.noteRecovery(b, u, l, int(s.From))
 		c.saveLog(b, l)
+		if u == c.device.User {
+			me := c.me()
+			b.event(Event{Me: &me})
+		}
 		if uint32(l.Length()) < s.Length {
 			rest = append(rest, u)
 		}
