@@ -591,3 +591,68 @@ func TestGroupsAreBounded(t *testing.T) {
 		t.Error("a larger group is followed")
 	}
 }
+
+// TestNewDemandsAreMadeOfOldMembers: whoever asks for something new can do it; the
+// others have to be able to as well.
+func TestNewDemandsAreMadeOfOldMembers(t *testing.T) {
+	suite := X25519AES128
+	caps := DefaultCapabilities()
+	caps.Extensions = append(caps.Extensions, 0xF000)
+	g, err := Create(Config{}, []byte("g"), suite, newSigner(t, suite, "a"), caps, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	demand := &GroupContextExtensions{Extensions{{Type: 0xF000}}}
+	kp, _, err := NewKeyPackage(suite, newSigner(t, suite, "b"), KeyPackageOptions{Lifetime: always()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := g.Commit(CommitOptions{Proposals: []Proposal{&Add{kp}}}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Merge(st); err != nil {
+		t.Fatal(err)
+	}
+	_, err = g.Commit(CommitOptions{Proposals: []Proposal{demand}}, now)
+	wantRefusal(t, err, "13.4", "leaf does not support the group's extension")
+	if _, err := g.Commit(CommitOptions{Proposals: []Proposal{demand, &Remove{Removed: 1}}}, now); err != nil {
+		t.Errorf("once nobody is left who cannot: %v", err)
+	}
+}
+
+// TestStagedCommitIsForTheEpochThatItWasStagedIn, and not for another of the same
+// number, to which a group would have come by another commit.
+func TestStagedCommitIsForTheEpochThatItWasStagedIn(t *testing.T) {
+	r := newRoom(t, X25519AES128, 3, Config{})
+	other, err := NewPublicGroup(r.cfg, mustGroupInfo(t, r.clients[0].Group), r.server.Tree(), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	follow := func(p *PublicGroup, message []byte) *StagedCommit {
+		t.Helper()
+		e, err := p.Process(mustParse(t, message), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.(*StagedCommit)
+	}
+	lost, err := r.clients[1].Commit(CommitOptions{}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Merge(follow(other, lost.Message())); err != nil {
+		t.Fatal(err)
+	}
+	r.commit(r.clients[0], CommitOptions{})
+	st, err := r.clients[0].Commit(CommitOptions{}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have, from := other.Context().Epoch, r.server.Context().Epoch; have != from {
+		t.Fatalf("the epochs are %d and %d", have, from)
+	}
+	if err := other.Merge(follow(r.server, st.Message())); !errors.Is(err, ErrStale) {
+		t.Errorf("merging into another history: %v", err)
+	}
+}
