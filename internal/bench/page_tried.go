@@ -15,6 +15,7 @@ threads until the invite could be taken. By the clock all of it is several times
 | The core is compiled while it comes, and its hash taken beside that: fetch with integrity holds every byte back until the last | an invite can be taken after 2,216 ms; CPU 1,353 ms | 1,859 ms; 1,199 ms |
 | The desk, the composer and the service worker's copy of all files wait until the first screen is there | 3,072 ms; CPU 1,365 ms | 2,444 ms; 1,233 ms |
 | The core of a tab that waits runs already, but for its store | hand-over: 160 ms of CPU time in the worker | 146 ms |
+| It has also gone through all of a hand-over, in memory, with somebody made up, and so what V8 compiles at a first call is compiled; the keyring is opened beside the store; files that are still held are asked for every 3 ms | hand-over, on a quiet machine: 348 ms, of which 110 to 130 ms of CPU time in the worker | 179 ms, 60 to 110 ms |
 
 Where the CPU time goes that is left until an invite can be taken: 250 ms in the core's worker, of which 60 are reading 12 MB of WASM into the compiler and 25 to 35 the
 start of Go, whose packages initialise in some 10 once they are compiled; 200 to 300 ms on the page's own thread; 180 ms of background compiling;
