@@ -171,25 +171,33 @@ func TestServerCannotTakeAMemberOutByDenial(t *testing.T) {
 	})
 }
 
+// takenOutUnseen gives a room out of which bob was taken, and bob with an old copy
+// of his store.
+func takenOutUnseen(t *testing.T, n *Net) (alice, bob *Device, room string) {
+	t.Helper()
+	alice, bob = n.Person("alice"), n.Person("bob")
+	n.MustQuiet()
+	room = n.room("tea", alice, bob)
+	old := bob.Disk.Clone()
+	if err := alice.Client.RemovePerson(t.Context(), room, bob.Client.Me().User); err != nil {
+		t.Fatal(err)
+	}
+	n.MustQuiet()
+	if v := viewOf(t, bob, room); !v.Left || v.Alarm != "" {
+		t.Fatalf("bob saw himself taken out, and shows left %t, alarm %q", v.Left, v.Alarm)
+	}
+	_ = bob.Client.Close()
+	bob.Disk = old
+	bob.Open()
+	bob.MustSync()
+	return alice, bob, room
+}
+
 // An old copy of somebody who was taken out can't know it: it says what it sees,
 // and its person decides.
 func TestPersonDecidesAboutARoomThatIsNotListed(t *testing.T) {
 	run(t, 54, func(t *testing.T, n *Net) {
-		alice, bob := n.Person("alice"), n.Person("bob")
-		n.MustQuiet()
-		room := n.room("tea", alice, bob)
-		old := bob.Disk.Clone()
-		if err := alice.Client.RemovePerson(t.Context(), room, bob.Client.Me().User); err != nil {
-			t.Fatal(err)
-		}
-		n.MustQuiet()
-		if v := viewOf(t, bob, room); !v.Left || v.Alarm != "" {
-			t.Fatalf("bob saw himself taken out, and shows left %t, alarm %q", v.Left, v.Alarm)
-		}
-		_ = bob.Client.Close()
-		bob.Disk = old
-		bob.Open()
-		bob.MustSync()
+		alice, bob, room := takenOutUnseen(t, n)
 		if v := viewOf(t, bob, room); v.Left || v.Alarm == "" {
 			t.Errorf("the old copy shows left %t, alarm %q", v.Left, v.Alarm)
 		}
@@ -217,18 +225,7 @@ func TestPersonDecidesAboutARoomThatIsNotListed(t *testing.T) {
 // its person has asked, and claims no more that they are out.
 func TestOldCopyThatIsLetInAgainSaysWhatItWasTold(t *testing.T) {
 	run(t, 421, func(t *testing.T, n *Net) {
-		alice, bob := n.Person("alice"), n.Person("bob")
-		n.MustQuiet()
-		room := n.room("tea", alice, bob)
-		old := bob.Disk.Clone()
-		if err := alice.Client.RemovePerson(t.Context(), room, bob.Client.Me().User); err != nil {
-			t.Fatal(err)
-		}
-		n.MustQuiet()
-		_ = bob.Client.Close()
-		bob.Disk = old
-		bob.Open()
-		bob.MustSync()
+		alice, bob, room := takenOutUnseen(t, n)
 		if err := alice.Client.AddPeople(t.Context(), room, []string{bob.Client.Me().User}); err != nil {
 			t.Fatal(err)
 		}
