@@ -231,7 +231,7 @@ func (c *check) messages() {
 		}
 	}
 	for _, s := range c.sent {
-		if d, ok := failed[s.text]; ok && at[s.text] != (place{}) && !c.forgotten(s, d) {
+		if d, ok := failed[s.text]; ok && at[s.text] != (place{}) {
 			c.fail("%s says that %q could not be sent, and it stands at %v", d.Name, s.text, at[s.text])
 		}
 		if p, ok := at[s.text]; ok && !s.timed {
@@ -240,13 +240,6 @@ func (c *check) messages() {
 			c.excused(s)
 		}
 	}
-}
-
-// forgotten reports whether a device may be wrong about a message that it could not
-// send: its store is an old copy in which that still waits, and its person is out of
-// the room by now, so that nobody tells it that the message went out meanwhile.
-func (c *check) forgotten(s sentMessage, d *Device) bool {
-	return !c.digests[s.room][d].Member && slices.ContainsFunc(c.lives[d].gaps, func(gap [2]int) bool { return s.step <= gap[0] })
 }
 
 // everywhere checks that all devices that were there have a message.
