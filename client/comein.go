@@ -116,8 +116,10 @@ func (c *Client) shutOut(r *roomState) error {
 	return b.apply()
 }
 
-// forgetGroup counts a room as left, and erases its keys.
+// forgetGroup counts a room as left, and erases its keys. The log did not show
+// this device how it came out, so neither whether what waits went out before.
 func (c *Client) forgetGroup(b *batch, r *roomState) error {
+	c.missOutbox(b, r)
 	c.failOutbox(b, r, "you are no longer in this room")
 	if err := c.replaceGroup(b, r, nil); err != nil {
 		return err
@@ -351,6 +353,7 @@ func (c *Client) enter(w *api.WelcomeEntry, m *mls.Message, ref []byte, k *keyRe
 	r.Generation, r.Made = generation, true
 	r.Leaving, r.Leaver = false, identity.DeviceID{}
 	r.Cursor, r.Hash, r.Acked = w.Seq, w.Hash, w.Seq
+	c.missOutbox(b, r)
 	r.last = max(r.last, w.Seq)
 	c.dropStaged(b, r)
 	if err := c.replaceGroup(b, r, g); err != nil {

@@ -311,7 +311,10 @@ func (c *Client) queuedView(b *batch, r *roomState, o *outboxEntry) (MessageView
 	}
 	v := c.itemView(b, r, 0, it)
 	v.State = Queued
-	if o.Failed != "" {
+	switch {
+	case o.Failed != "" && o.Missed:
+		v.State = Unknown
+	case o.Failed != "":
 		v.State = Failed
 	}
 	return v, true

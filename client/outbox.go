@@ -115,14 +115,34 @@ func (c *Client) dropOutbox(b *batch, r *roomState, o *outboxEntry) {
 	r.outbox = slices.DeleteFunc(r.outbox, func(x *outboxEntry) bool { return x == o })
 }
 
-// failOutbox marks everything that waits as never to be sent.
-func (c *Client) failOutbox(b *batch, r *roomState, why string) {
-	for _, o := range slices.Clone(r.outbox) {
-		c.failOne(b, r, o, why)
+// missOutbox notes that what waits may stand in a part of the log that this device
+// does not see: it may have sent it before its store was put back to an old copy,
+// or have missed the answer. Asked to take it again, the server would tell.
+func (c *Client) missOutbox(b *batch, r *roomState) {
+	for _, o := range r.outbox {
+		if o.Failed == "" && !o.Missed {
+			o.Missed = true
+			c.saveOutbox(b, r, o)
+		}
 	}
 }
 
+// failOutbox gives up everything that waits.
+func (c *Client) failOutbox(b *batch, r *roomState, why string) {
+	for _, o := range slices.Clone(r.outbox) {
+		if o.Failed == "" {
+			c.giveUp(b, r, o, why)
+		}
+	}
+}
+
+// failOne gives up a message of which the server said what became of it.
 func (c *Client) failOne(b *batch, r *roomState, o *outboxEntry, why string) {
+	o.Missed = false
+	c.giveUp(b, r, o, why)
+}
+
+func (c *Client) giveUp(b *batch, r *roomState, o *outboxEntry, why string) {
 	o.Failed = why
 	v, shown := c.queuedView(b, r, o)
 	if !shown {

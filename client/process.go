@@ -75,6 +75,7 @@ func (c *Client) step(b *batch, r *roomState, e *api.Entry) error {
 		// It may even be this device's own, if its store is an old copy, so
 		// nothing goes out before it has fresh keys.
 		c.missed(b, r, e.Seq)
+		c.missOutbox(b, r)
 		if r.Member && r.Stuck == "" {
 			r.Stuck = whyGone
 		}

@@ -229,6 +229,10 @@ type outboxRecord struct {
 	Sealed     []byte `cbor:"5,keyasint,omitempty"`
 	Generation uint32 `cbor:"6,keyasint,omitempty"`
 	Epoch      uint64 `cbor:"7,keyasint,omitempty"`
+
+	// This device missed a part of the log in which the message may stand, and
+	// the server has not been asked since: Failed is then [Unknown] to screens.
+	Missed bool `cbor:"8,keyasint,omitempty"`
 }
 
 // draftRecord is what the person began to write.

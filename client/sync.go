@@ -455,12 +455,13 @@ func (c *Client) jump(r *roomState, first uint64) {
 	}
 	passed := r.Cursor > 0
 	r.Cursor, r.Hash, r.Acked = first-1, s.Before, first-1
+	b := c.batch()
+	c.missOutbox(b, r)
 	if passed { // what lies between is shown as missing
-		b := c.batch()
 		c.missed(b, r, first-1)
 		c.saveRoom(b, r)
-		_ = b.apply() // a failure shows at once: the client stops
 	}
+	_ = b.apply() // a failure shows at once: the client stops
 }
 
 func (c *Client) fetchNeeds(ctx context.Context, missing *room.MissingLogsError) error {

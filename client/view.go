@@ -109,11 +109,16 @@ const (
 	Delivered State = "delivered" // somebody else's device has said that it is there
 	Read      State = "read"      // somebody else has said that they have seen it
 	Received  State = "received"  // somebody else's
-	Failed    State = "failed"    // the room will never take it; Problem says why
+	Failed    State = "failed"    // it is not in the room's log; Problem says why
+	Unknown   State = "unknown"   // nothing tells any more whether it was sent; Problem says why
 )
 
 // Stands reports whether a message of one's own stands in the room's log.
 func (s State) Stands() bool { return s == Sent || s == Delivered || s == Read }
+
+// GivenUp reports whether a message of one's own waits no more and is not known
+// to stand in the room's log: [Client.Retry] and [Client.Discard] are for it.
+func (s State) GivenUp() bool { return s == Failed || s == Unknown }
 
 // MessageView is one line of a room's timeline.
 type MessageView struct {

@@ -64,7 +64,8 @@ var History = Method[MessageOfParams, []client.EarlierView]{"history", func(_ co
 	return list(c.History(p.Room, p.Message))
 }}
 
-// Retry sends a message of one's own again that failed.
+// Retry sends a message of one's own again that failed, or of which it is unknown
+// whether it was sent: nobody is shown it twice.
 var Retry = Method[MessageOfParams, None]{"retry", func(_ context.Context, c *client.Client, p MessageOfParams) (None, error) {
 	return None{}, c.Retry(p.Room, p.Message)
 }}

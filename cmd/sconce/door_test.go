@@ -120,6 +120,22 @@ func aHolder() *holder {
 	}
 }
 
+func TestSendTellsWhatBecameOfTheMessage(t *testing.T) {
+	for state, want := range map[client.State]string{
+		client.Failed:  "not sent: you left",
+		client.Unknown: "it is not known whether this was sent: you left",
+	} {
+		h := aHolder()
+		h.messages = append(h.messages, client.MessageView{ID: "01ffffff", Room: "aaaa0000", State: state, Kind: "text", Text: "that one", Problem: "you left"})
+		if _, complaint, code := sconce(t, "--store", serveStore(t, h), "send", "Team", "hi"); code != exitFailed || complaint != "sconce: "+want+"\n" {
+			t.Errorf("%s: code %d, %q", state, code, complaint)
+		}
+		if out, _, _ := sconce(t, "--store", serveStore(t, h), "read", "Team", "--peek"); !strings.Contains(out, "that one (not ") || !strings.Contains(out, "sent) (you left)") {
+			t.Errorf("%s: read shows %q", state, out)
+		}
+	}
+}
+
 func TestCommandsDoWhatTheirWordsSay(t *testing.T) {
 	for line, want := range map[string]string{
 		"send Team hello there":              `send {"room":"aaaa0000","text":"hello there"}`,

@@ -199,7 +199,7 @@ func keyOf(m client.MessageView) string {
 // fingerprint is all of a message that is worth a line when it changes. That
 // one's own left the outbox is not.
 func fingerprint(m client.MessageView) string {
-	b, err := plain.JSON([]any{m.Text, m.Edited, m.Deleted, m.Reactions, m.Problem, m.State == client.Failed})
+	b, err := plain.JSON([]any{m.Text, m.Edited, m.Deleted, m.Reactions, m.Problem, m.State.GivenUp()})
 	if err != nil {
 		return m.Text // strings and numbers always encode
 	}

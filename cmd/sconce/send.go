@@ -81,6 +81,8 @@ func (s *session) sent(ctx context.Context, m client.MessageView) error {
 	switch {
 	case m.State == client.Failed:
 		return errors.New("not sent: " + m.Problem)
+	case m.State == client.Unknown:
+		return errors.New("it is not known whether this was sent: " + m.Problem)
 	case m.State == client.Queued && !s.offline:
 		s.note("queued: %s", s.whyWaiting(ctx, m.Room))
 	}

@@ -129,8 +129,13 @@ func (t *timeline) notes(m client.MessageView) (notes []string) {
 	if m.Edited && !m.Deleted {
 		notes = append(notes, "edited")
 	}
-	if m.State == client.Queued {
+	switch m.State {
+	case client.Queued:
 		notes = append(notes, "queued")
+	case client.Failed:
+		notes = append(notes, "not sent")
+	case client.Unknown:
+		notes = append(notes, "not known whether it was sent")
 	}
 	if m.Problem != "" {
 		notes = append(notes, plain.Line(m.Problem))

@@ -202,8 +202,11 @@ func (c *check) messages() {
 		for _, room := range sortedKeys(c.shown[d]) {
 			seen := map[string]bool{}
 			for _, m := range c.shown[d][room] {
-				if m.State == client.Failed {
+				switch {
+				case m.State == client.Failed:
 					failed[m.Text] = d
+				case m.State == client.Unknown && !c.lives[d].restored:
+					c.fail("%s does not know whether %q was sent, and its store is no old copy", d.Name, m.Text)
 				}
 				if m.Kind == "unreadable" {
 					c.fail("%s can't read the message at %d in %s: %s", d.Name, m.Seq, room, m.Problem)
@@ -268,7 +271,7 @@ func (c *check) excused(s sentMessage) {
 		}
 	}
 	for _, m := range c.shown[s.by][s.room] {
-		if m.ID == s.id && m.State == client.Failed {
+		if m.ID == s.id && m.State.GivenUp() {
 			return
 		}
 	}

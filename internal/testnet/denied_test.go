@@ -276,3 +276,109 @@ func TestDeviceThatMissedMessagesSeesItselfTakenOut(t *testing.T) {
 		}
 	})
 }
+
+// What waits in an old copy may have gone out since. Where its person left the room
+// meanwhile nobody tells the device, and it does not say that it was not sent. Let
+// in again, it asks the server by sending it again, and nobody reads it twice.
+func TestOldCopyDoesNotKnowWhatBecameOfWhatWaited(t *testing.T) {
+	run(t, 119, func(t *testing.T, n *Net) {
+		alice, bob := n.Person("alice"), n.Person("bob")
+		n.MustQuiet()
+		room := n.room("tea", alice, bob)
+		bob.Link.Offline = true
+		m := bob.queued(room, "waits in the copy")
+		old := bob.Disk.Clone()
+		bob.Link.Offline = false
+		n.MustQuiet()
+		if err := bob.Client.Leave(t.Context(), room); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		_ = bob.Client.Close()
+		bob.Disk = old
+		bob.Open()
+		bob.MustSync()
+		if v := viewOf(t, bob, room); v.Alarm == "" {
+			t.Fatal("the old copy learned that its person left, and this test tests nothing")
+		}
+		if err := bob.Client.Dismiss(room); err != nil {
+			t.Fatal(err)
+		}
+		bob.Reopen()
+		bob.MustSync()
+		v, ok := line(t, bob, room, "waits in the copy")
+		if !ok || v.State != client.Unknown || v.Problem == "" {
+			t.Fatalf("the old copy says %q (%t, %q) of what went out; want that it does not know", v.State, ok, v.Problem)
+		}
+		if err := alice.Client.AddPeople(t.Context(), room, []string{bob.Client.Me().User}); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		if err := bob.Client.Retry(room, m.ID); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		if v, ok := line(t, bob, room, "waits in the copy"); !ok || !v.State.Stands() {
+			t.Errorf("sent again, bob's message is %q (%t)", v.State, ok)
+		}
+		if got := texts(t, alice, room); !slices.Equal(got, []string{"waits in the copy"}) {
+			t.Errorf("alice shows %q; want it once", got)
+		}
+	})
+}
+
+// Whoever reads in the log how they came out knows that what still waits is not in
+// it.
+func TestWhatWaitsInARoomThatOneIsTakenOutOfWasNotSent(t *testing.T) {
+	run(t, 120, func(t *testing.T, n *Net) {
+		alice, bob := n.Person("alice"), n.Person("bob")
+		n.MustQuiet()
+		room := n.room("tea", alice, bob)
+		bob.Link.Offline = true
+		bob.queue(room, client.Draft{Text: "too late"})
+		if err := alice.Client.RemovePerson(t.Context(), room, bob.Client.Me().User); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		bob.Link.Offline = false
+		n.MustQuiet()
+		if v, ok := line(t, bob, room, "too late"); !ok || v.State != client.Failed {
+			t.Errorf("what came too late is %q (%t), want that it was not sent", v.State, ok)
+		}
+	})
+}
+
+// What waits may be among entries that the server keeps no more: its answer could
+// have been lost. Taken out before it could ask again, the device does not know.
+func TestWhatWaitsMayBeAmongWhatIsGone(t *testing.T) {
+	run(t, 121, func(t *testing.T, n *Net) {
+		alice, bob := n.Person("alice"), n.Person("bob")
+		n.MustQuiet()
+		room := n.room("tea", alice, bob)
+		n.Wire.tamper = func(l *Link, r *request) ([]byte, error, bool) {
+			if l != bob.Link || r.name != api.Append.Name {
+				return nil, nil, false
+			}
+			_, _ = n.Wire.deliver(t.Context(), *r)
+			return nil, errLost, true
+		}
+		bob.queue(room, client.Draft{Text: "its answer was lost"})
+		_ = bob.Sync() // the loss
+		n.Wire.tamper = nil
+		bob.Link.Offline = true
+		n.MustQuiet()
+		if got := texts(t, alice, room); len(got) != 1 {
+			t.Fatalf("alice shows %q, want what arrived", got)
+		}
+		n.Advance(32 * 24 * time.Hour)
+		if err := alice.Client.RemovePerson(t.Context(), room, bob.Client.Me().User); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		bob.Link.Offline = false
+		bob.MustSync()
+		if v, ok := line(t, bob, room, "its answer was lost"); !ok || v.State != client.Unknown {
+			t.Errorf("bob says %q (%t) of what went out, want that he does not know", v.State, ok)
+		}
+	})
+}

@@ -793,16 +793,19 @@ test("keys make bold, italic, code and struck words, and find an emoji; Enter is
     assert.match(await sent(), /^one\n+two$/);
   }));
 
-test("what was not sent says so, and goes out when its person tries again", () =>
-  on("story=failed", async (page) => {
-    const failed = page.locator(".message-failed");
-    await failed.waitFor();
-    await page.waitForSelector(".row [aria-label='Not sent']");
-    await page.evaluate(() => (globalThis.sconce.door.options.refuses = false));
-    await failed.getByRole("button", { name: "Try again" }).click();
-    await failed.waitFor({ state: "detached" });
-    await page.locator(".message-mine", { hasText: "crossed the fjord" }).locator(".delivery[aria-label=Read]").waitFor();
-  }));
+for (const [story, says, text] of [["failed", "Not sent", "crossed the fjord"], ["unknown", "Not known whether it was sent", "second boat"]]) {
+  test(`what is ${story} says so, and goes out when its person tries again`, () =>
+    on(`story=${story}`, async (page) => {
+      const failed = page.locator(".message-failed");
+      await failed.getByText(says, { exact: true }).waitFor();
+      await failed.locator(`.delivery[aria-label='${says}']`).waitFor();
+      await page.waitForSelector(`.row [aria-label='${says}']`);
+      await page.evaluate(() => (globalThis.sconce.door.options.refuses = undefined));
+      await failed.getByRole("button", { name: "Try again" }).click();
+      await failed.waitFor({ state: "detached" });
+      await page.locator(".message-mine", { hasText: text }).locator(".delivery[aria-label=Read]").waitFor();
+    }));
+}
 
 test("changed keys of a verified person hold up writing until one says that one knows", () =>
   on("story=changed", async (page) => {

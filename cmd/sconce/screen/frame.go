@@ -451,7 +451,7 @@ func (m *model) statusBar() string {
 	switch {
 	case m.over == nil && m.timeline.chosen != "":
 		keys = "↑↓ · r reply · e edit · d delete · + react · Esc "
-		if said := m.timeline.message(m.timeline.chosen); said != nil && said.State == client.Failed {
+		if said := m.timeline.message(m.timeline.chosen); said != nil && said.State.GivenUp() {
 			keys = "↑↓ · s send again · x drop it · Esc "
 		}
 	case m.open != "" && m.focused && m.over == nil && !m.attentive():

@@ -170,7 +170,7 @@ func (m *model) editLast() {
 }
 
 func editable(m client.MessageView) bool {
-	return m.Mine && !m.Deleted && (m.Kind == "text" || m.Kind == "reply") && m.State != client.Failed
+	return m.Mine && !m.Deleted && (m.Kind == "text" || m.Kind == "reply") && !m.State.GivenUp()
 }
 
 func (m *model) edit(said client.MessageView) {
@@ -301,13 +301,13 @@ func (m *model) pressChosen(k tea.KeyPressMsg) []wish {
 
 // act does something with the chosen message.
 func (m *model) act(said client.MessageView, key string) []wish {
-	real := said.ID != "" && !said.Deleted && said.State != client.Failed
+	real := said.ID != "" && !said.Deleted && !said.State.GivenUp()
 	switch {
 	case key == "enter":
 		return m.readWhole(said)
-	case key == "s" && said.State == client.Failed:
+	case key == "s" && said.State.GivenUp():
 		return []wish{tell(bridge.Retry, bridge.MessageOfParams{Room: said.Room, Message: said.ID}, nil)}
-	case key == "x" && (said.State == client.Failed || said.State == client.Queued):
+	case key == "x" && (said.State.GivenUp() || said.State == client.Queued):
 		return []wish{tell(bridge.Discard, bridge.MessageOfParams{Room: said.Room, Message: said.ID}, nil)}
 	case key == "y" && said.Text != "":
 		m.copied = said.Text

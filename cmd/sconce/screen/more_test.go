@@ -57,13 +57,17 @@ func TestMentionShowsTheTrueName(t *testing.T) {
 }
 
 func TestFailedMessageIsSentAgainOrDropped(t *testing.T) {
-	for key, want := range map[string]string{"s": `retry {"room":"team","message":"t08"}`, "x": `discard {"room":"team","message":"t08"}`} {
-		s := aShow(t, aTeam(), 80, 24)
-		s.asked()
-		s.keys("tab")
-		s.shows("s send again")
-		s.keys(key)
-		s.wants(want)
+	for state, says := range map[client.State]string{client.Failed: "not sent", client.Unknown: "sent or not: unknown"} {
+		for key, want := range map[string]string{"s": `retry {"room":"team","message":"t08"}`, "x": `discard {"room":"team","message":"t08"}`} {
+			c := aTeam()
+			c.messages["team"][7].State = state
+			s := aShow(t, c, 80, 24)
+			s.asked()
+			s.keys("tab")
+			s.shows(says, "s send again")
+			s.keys(key)
+			s.wants(want)
+		}
 	}
 }
 

@@ -222,6 +222,8 @@ func (b block) progress() string {
 		return t.accent.Render("…")
 	case client.Failed:
 		return t.bad.Render("not sent")
+	case client.Unknown:
+		return t.bad.Render("sent or not: unknown")
 	case client.Delivered:
 		return t.dim.Render("✓✓")
 	case client.Read:

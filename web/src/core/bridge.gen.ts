@@ -120,7 +120,8 @@ export interface Methods {
   /** Send queues a message. It is on this device's disk when the call returns, and goes out as soon
    * as the server can be reached; events tell. */
   send: { params: SendParams; result: MessageView };
-  /** Retry sends a message of one's own again that failed. */
+  /** Retry sends a message of one's own again that failed, or of which it is unknown whether it was
+   * sent: nobody is shown it twice. */
   retry: { params: MessageOfParams; result: Record<never, never> };
   /** Discard drops a message of one's own that failed or still waits. One that may be on its way
    * already is refused: delete it once it is sent. */
@@ -714,7 +715,7 @@ export interface QuoteView {
 export type Notify = "all" | "mentions" | "none";
 
 /** State is how far a message has come. */
-export type State = "queued" | "sent" | "delivered" | "read" | "received" | "failed";
+export type State = "queued" | "sent" | "delivered" | "read" | "received" | "failed" | "unknown";
 
 /** NoticeView is what happened in a room, for screens that say it in a language of their own. */
 export interface NoticeView {

@@ -87,8 +87,13 @@ export function lastOwn(items: Entry[]): MessageView | undefined {
   return items.findLast((e) => e.message && editable(e.message))?.message;
 }
 
+/** Whether a message of one's own waits no more and is not known to stand in the room: it can be sent again, or dropped. */
+export function givenUp(m: MessageView): boolean {
+  return m.state === "failed" || m.state === "unknown";
+}
+
 export function editable(m: MessageView): boolean {
-  return Boolean(m.mine && m.id && !m.deleted && m.state !== "failed" && (m.kind === "text" || m.kind === "reply"));
+  return Boolean(m.mine && m.id && !m.deleted && !givenUp(m) && (m.kind === "text" || m.kind === "reply"));
 }
 
 /** The person at the other end of a direct room. */

@@ -20,8 +20,8 @@ export interface FakeOptions {
   /** Whether the others write of their own accord. */
   lively?: boolean;
   connection?: "online" | "offline" | "connecting";
-  /** Every message sent fails. */
-  refuses?: boolean;
+  /** What becomes of every message sent. */
+  refuses?: "failed" | "unknown";
   removed?: boolean;
 }
 
@@ -470,7 +470,7 @@ export class FakeDoor implements Door {
     if (this.#online !== "online") return;
     await this.#wait(this.options.latency ?? 250);
     if (this.options.refuses) {
-      m.state = "failed";
+      m.state = this.options.refuses;
       m.problem = "the server refused the message";
       this.emit({ message: m });
       this.#tell(r);

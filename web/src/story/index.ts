@@ -112,10 +112,18 @@ export const stories: Record<string, Story> = {
   history: { door: world, act: in_("r-night") },
   burning: { door: world, act: in_("r-u-jonas") },
   failed: {
-    door: () => harbour({ refuses: true }),
+    door: () => harbour({ refuses: "failed" }),
     act: async (s) => {
       await in_("r-u-aisha")(s);
       await s.send("r-u-aisha", "Tell me when it has crossed the fjord.", {});
+      await find(".failed");
+    },
+  },
+  unknown: {
+    door: () => harbour({ refuses: "unknown" }),
+    act: async (s) => {
+      await in_("r-u-aisha")(s);
+      await s.send("r-u-aisha", "Did the second boat come in?", {});
       await find(".failed");
     },
   },

@@ -2,7 +2,7 @@ import { Menu } from "@base-ui/react/menu";
 import { AtSign, BellOff, Clock3, Flame, Hourglass, Keyboard, Lock, MessageSquarePlus, Monitor, PanelLeftClose, Pin, Search, Settings as Gear, ShieldAlert, TriangleAlert } from "lucide-react";
 import { memo, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from "react";
 import type { RoomView } from "../../core/bridge";
-import { other, roomList } from "../../core/rows";
+import { givenUp, other, roomList } from "../../core/rows";
 import { useText } from "../../i18n";
 import { brief, duration, names, wrongClock } from "../../i18n/format";
 import { useApp, useDesk, useNarrow, useNow, useSession } from "../context";
@@ -120,7 +120,7 @@ function Preview({ room }: { room: RoomView }) {
   return (
     <span className="row-preview cut">
       {m.state === "queued" && <Clock3 size={12} className="row-state" role="img" aria-label={t("delivery.queued")} />}
-      {m.state === "failed" && <TriangleAlert size={12} className="row-state row-failed" role="img" aria-label={t("delivery.failed")} />}
+      {givenUp(m) && <TriangleAlert size={12} className="row-state row-failed" role="img" aria-label={t(`delivery.${m.state}`)} />}
       {by && <span className="row-by"><bdi>{by}</bdi>: </span>}
       <bdi>{text}</bdi>
     </span>

@@ -2,11 +2,11 @@ import { ContextMenu } from "@base-ui/react/context-menu";
 import { Menu } from "@base-ui/react/menu";
 import { Popover } from "@base-ui/react/popover";
 import {
-  Check, CheckCheck, CircleAlert, Clock3, Copy, CornerUpLeft, Ellipsis, History, Info, Pencil, RotateCcw, SmilePlus, Trash2, X,
+  Check, CheckCheck, CircleAlert, CircleQuestionMark, Clock3, Copy, CornerUpLeft, Ellipsis, History, Info, Pencil, RotateCcw, SmilePlus, Trash2, X,
 } from "lucide-react";
 import { lazy, memo, Suspense, useLayoutEffect, useRef, useState, type CSSProperties, type FocusEvent, type KeyboardEvent, type PointerEvent, type ReactNode } from "react";
 import type { MentionView, MessageView } from "../../core/bridge";
-import { editable } from "../../core/rows";
+import { editable, givenUp } from "../../core/rows";
 import { useText } from "../../i18n";
 import { clock, dateTime, names } from "../../i18n/format";
 import { useApp, useSession } from "../context";
@@ -92,7 +92,7 @@ export const Message = memo(function Message({ message: m, first, last, group, f
     const to = e.relatedTarget;
     if (!(to instanceof Node && ref.current?.contains(to)) && !ref.current?.querySelector("[data-popup-open]")) setNear(false);
   };
-  const names_ = ["message", m.mine ? "message-mine" : "message-theirs", first && "message-first", last && "message-last", flash && "message-flash", m.mentionsMe && "message-mentions", ending !== undefined && "message-ending", m.state === "failed" && "message-failed"];
+  const names_ = ["message", m.mine ? "message-mine" : "message-theirs", first && "message-first", last && "message-last", flash && "message-flash", m.mentionsMe && "message-mentions", ending !== undefined && "message-ending", givenUp(m) && "message-failed"];
   const name = m.mine ? t("you") : tameName(m.name);
   return (
     <ContextMenu.Root disabled={what.length === 0} onOpenChange={(open) => { held.current = open; }}>
@@ -107,7 +107,7 @@ export const Message = memo(function Message({ message: m, first, last, group, f
             <Meta message={m} />
           </div>
           <Reactions message={m} />
-          {m.state === "failed" && <Failed message={m} />}
+          {givenUp(m) && <Failed message={m} />}
         </div>
         {what.length > 0 && (near || picking) && <Toolbar message={m} what={what} picking={picking} setPicking={setPicking} />}
       </ContextMenu.Trigger>
@@ -193,6 +193,7 @@ function Delivery({ message: m }: { message: MessageView }) {
   const icons: Record<MessageView["state"], ReactNode> = {
     queued: <Clock3 size={13} />, sent: <Check size={14} />, received: <Check size={14} />, delivered: <CheckCheck size={14} />,
     read: <CheckCheck size={14} className="delivery-read" />, failed: <CircleAlert size={14} className="delivery-failed" />,
+    unknown: <CircleQuestionMark size={14} className="delivery-failed" />,
   };
   const says = t(`delivery.${m.state}`);
   return <span className="delivery" role="img" aria-label={says} title={says}>{icons[m.state]}</span>;
@@ -226,7 +227,7 @@ function Failed({ message: m }: { message: MessageView }) {
   const session = useSession();
   return (
     <div className="failed" role="status">
-      <span>{t("delivery.failed")}</span>
+      <span>{t(`delivery.${m.state}`)}</span>
       <button type="button" onClick={() => void session.wish("retry", { room: m.room, message: m.id })}>{t("retry")}</button>
       <button type="button" onClick={() => void session.wish("discard", { room: m.room, message: m.id })}>{t("discard")}</button>
     </div>
@@ -255,7 +256,7 @@ function actions(m: MessageView, w: Ways): Act[] {
   if (!m.id || m.deleted) return [];
   const { t } = w;
   const out: Act[] = [];
-  if (m.state === "failed") {
+  if (givenUp(m)) {
     out.push({ name: t("retry"), icon: <RotateCcw size={16} />, go: w.retry }, { name: t("discard"), icon: <X size={16} />, bad: true, go: w.discard });
   } else {
     out.push({ name: t("reply"), key: "r", icon: <CornerUpLeft size={16} className="flip" />, go: () => w.reply(m) });
@@ -264,7 +265,7 @@ function actions(m: MessageView, w: Ways): Act[] {
   if (editable(m)) out.push({ name: t("edit"), key: "e", icon: <Pencil size={16} />, go: () => w.edit(m) });
   if (m.edited) out.push({ name: t("message.history"), icon: <History size={16} />, go: () => w.ask("history") });
   out.push({ name: t("message.details"), key: "i", icon: <Info size={16} />, go: () => w.ask("details") });
-  if (m.mine && m.state !== "failed") out.push({ name: t("delete"), key: "delete", icon: <Trash2 size={16} />, bad: true, go: () => w.ask("delete") });
+  if (m.mine && !givenUp(m)) out.push({ name: t("delete"), key: "delete", icon: <Trash2 size={16} />, bad: true, go: () => w.ask("delete") });
   return out;
 }
 
