@@ -306,6 +306,7 @@ func (c *Client) queuedView(b *batch, r *roomState, o *outboxEntry) (MessageView
 	}
 	t := m.Timers()
 	it := &itemRecord{ID: id, User: c.device.User, Time: o.Time, Kind: string(shown.Kind), Text: shown.Text, Burn: t.Burn, Problem: o.Failed}
+	it.All = c.mentionsAll(r, it)
 	if shown.Kind == content.KindReply {
 		it.ReplyTo = shown.Target
 	}

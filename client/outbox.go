@@ -187,6 +187,9 @@ func (c *Client) Send(id string, d Draft) (MessageView, error) {
 	if err != nil {
 		return MessageView{}, err
 	}
+	if err := c.checkMentions(r, d.Text); err != nil {
+		return MessageView{}, err
+	}
 	s := r.state()
 	m.SetTimers(content.Timers{Expire: shorter(uint32(d.Expire), s.Expire), Burn: shorter(uint32(d.Burn), s.Burn)})
 	if d.Nonce != "" {
@@ -339,30 +342,38 @@ func (c *Client) Edit(id, message, text string) error {
 	if text == "" {
 		return errors.New("there is nothing to say; delete the message instead")
 	}
-	return c.postOwn(id, message, func(t content.ID) *content.Message { return content.Edit(t, text) })
+	return c.postOwn(id, message, func(r *roomState, it *itemRecord) error {
+		if it.All {
+			return nil
+		}
+		return c.checkMentions(r, text)
+	}, func(t content.ID) *content.Message { return content.Edit(t, text) })
 }
 
 // Delete takes a message of one's own back on every device.
 func (c *Client) Delete(id, message string) error {
-	return c.postOwn(id, message, content.Delete)
+	return c.postOwn(id, message, nil, content.Delete)
 }
 
-func (c *Client) postOwn(id, message string, make func(content.ID) *content.Message) error {
-	return c.postChecked(id, message, func(it *itemRecord) error {
-		if it.User != c.device.User {
+func (c *Client) postOwn(id, message string, check func(*roomState, *itemRecord) error, make func(content.ID) *content.Message) error {
+	return c.postChecked(id, message, func(r *roomState, it *itemRecord) error {
+		switch {
+		case it.User != c.device.User:
 			return errors.New("only the author of a message can change it")
+		case check != nil:
+			return check(r, it)
 		}
 		return nil
 	}, make)
 }
 
 func (c *Client) postAbout(id, message string, make func(content.ID) *content.Message) error {
-	return c.postChecked(id, message, func(*itemRecord) error { return nil }, make)
+	return c.postChecked(id, message, func(*roomState, *itemRecord) error { return nil }, make)
 }
 
 // postChecked posts something about a message that stands here. What it says
 // lives no longer than the message it is about.
-func (c *Client) postChecked(id, message string, check func(*itemRecord) error, make func(content.ID) *content.Message) error {
+func (c *Client) postChecked(id, message string, check func(*roomState, *itemRecord) error, make func(content.ID) *content.Message) error {
 	target, err := parseMessageID(message)
 	if err != nil {
 		return err
@@ -389,7 +400,7 @@ func (c *Client) postChecked(id, message string, check func(*itemRecord) error, 
 	if it == nil || it.Kind == kindNotice || it.Kind == kindGap {
 		return errors.New("there is no such message here")
 	}
-	if err := check(it); err != nil {
+	if err := check(r, it); err != nil {
 		return err
 	}
 	m := make(target)

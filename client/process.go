@@ -492,8 +492,12 @@ func (c *Client) tellChanges(b *batch, r *roomState, e *api.Entry, before, after
 			n.add(HappenedAdded, q.User)
 			text = append(text, fmt.Sprintf("%s was added by %s.", c.nameOf(q.User), c.nameOf(by)))
 		case old.Role != q.Role:
-			n.add(HappenedOther, q.User)
-			text = append(text, fmt.Sprintf("The role of %s was changed by %s.", c.nameOf(q.User), c.nameOf(by)))
+			what, says := HappenedMember, "%s is no admin any more: changed by %s."
+			if q.Role == room.Admin {
+				what, says = HappenedAdmin, "%s was made an admin by %s."
+			}
+			n.add(what, q.User)
+			text = append(text, fmt.Sprintf(says, c.nameOf(q.User), c.nameOf(by)))
 		case old.Pin != q.Pin:
 			n.add(HappenedDevice, q.User)
 			text = append(text, fmt.Sprintf("The devices of %s changed.", c.nameOf(q.User)))

@@ -268,6 +268,10 @@ type itemRecord struct {
 	Notice    *noticeRecord     `cbor:"14,keyasint,omitempty"`
 	EditedAt  int64             `cbor:"15,keyasint,omitempty"`
 	Earlier   []earlierRecord   `cbor:"16,keyasint,omitempty"` // texts before edits, oldest first: they go with the item
+
+	// The text names everyone in the room, and its author was an admin there where
+	// the log has it.
+	All bool `cbor:"17,keyasint,omitempty"`
 }
 
 // noticeRecord is what a notice says, but for its text and who did it.

@@ -549,6 +549,40 @@ func (c *Client) RemovePerson(ctx context.Context, id, user string) error {
 	})
 }
 
+// SetAdmin makes a person an admin of a group room, or takes that from them. Where
+// nobody is an admin, because the last one left, everyone may do what admins do;
+// so the only one stays one until there is another.
+func (c *Client) SetAdmin(ctx context.Context, id, user string, admin bool) error {
+	u, err := identity.ParseUserID(user)
+	if err != nil {
+		return err
+	}
+	role := room.Member
+	if admin {
+		role = room.Admin
+	}
+	return c.change(ctx, id, func(r *roomState) error {
+		return c.commit(ctx, r, func(r *roomState, g *mls.Group) (*plan, error) {
+			there := r.participants()
+			q, ok := there.Find(u)
+			switch {
+			case r.Kind == room.Direct:
+				return nil, errors.New("a direct room has no admins")
+			case !there.May(c.device.User):
+				return nil, errors.New("only an admin of the room says who is one")
+			case !ok:
+				return nil, errors.New("this person is not in the room")
+			case q.Role == role:
+				return nil, nil
+			case !admin && !slices.ContainsFunc(there.List, func(p room.Participant) bool { return p.User != u && p.Role == room.Admin }):
+				return nil, errors.New("this is the room's only admin: make somebody else one first")
+			}
+			q.Role = role
+			return &plan{change: room.Change{Set: []room.Participant{q}}}, nil
+		})
+	})
+}
+
 func leavesOf(g *mls.Group, u identity.UserID) (leaves []mls.LeafIndex) {
 	for i, leaf := range g.Members() {
 		if cred, err := room.CredentialOf(leaf); err == nil && cred.User == u {

@@ -28,7 +28,7 @@ func (c *Client) count(r *roomState, seq uint64, it *itemRecord, by int) {
 		return
 	}
 	r.Unread = max(0, r.Unread+by)
-	if c.mentionsMe(it) {
+	if c.mentionsMe(r, it) {
 		r.Mentions = max(0, r.Mentions+by)
 	}
 }
@@ -161,7 +161,7 @@ func (c *Client) summarize(r *roomState, v *RoomView) error {
 	}
 	if m := v.LastMessage; m != nil {
 		m.Text = cut(m.Text)
-		m.Quote, m.Reactions, m.Receipts, m.Mentions = nil, nil, nil, nil
+		m.Quote, m.Reactions, m.Receipts = nil, nil, nil
 		v.Activity = max(v.Activity, m.Time)
 	}
 	return nil

@@ -149,6 +149,7 @@ func (c *Client) deliver(b *batch, r *roomState, a arrival, m *content.Message) 
 		return nil // void outside the self-group
 	}
 	it := &itemRecord{ID: id, User: a.user, Time: a.time, Kind: string(v.Kind), Text: v.Text, Warnings: v.Warnings}
+	it.All = c.mentionsAll(r, it)
 	if v.Kind == content.KindReply {
 		it.ReplyTo = v.Target
 	}
@@ -235,11 +236,12 @@ func (c *Client) act(b *batch, r *roomState, a arrival, id content.ID, v content
 		}
 		it.keepEarlier()
 		it.Text, it.Edited, it.EditedAt, it.Warnings = v.Text, true, a.time, v.Warnings
+		it.All = c.mentionsAll(r, it)
 	case content.KindDelete:
 		if it.User != a.user || it.ID != v.Target {
 			return nil
 		}
-		it.Text, it.Deleted, it.Reactions, it.Warnings, it.Earlier = "", true, nil, nil, nil
+		it.Text, it.Deleted, it.Reactions, it.Warnings, it.Earlier, it.All = "", true, nil, nil, nil, false
 	}
 	c.writeItem(b, r, seq, it)
 	view := c.itemView(b, r, seq, it)

@@ -140,10 +140,14 @@ type MessageView struct {
 	Reactions []ReactionView `json:"reactions,omitempty"`
 	// Mentions are the people of the room whom the text names. A screen shows
 	// these names, and not what the sender wrote in their place.
-	Mentions   []MentionView `json:"mentions,omitempty"`
-	MentionsMe bool          `json:"mentionsMe,omitempty"`
-	Receipts   *ReceiptsView `json:"receipts,omitempty"` // of one's own
-	Warnings   []string      `json:"warnings,omitempty"`
+	Mentions []MentionView `json:"mentions,omitempty"`
+	// MentionsAll says that the text names everyone in the room, by a link to the
+	// room's MIMI URI, and that its author was an admin when it was said. Such a
+	// link of somebody else's, or to another room, is text.
+	MentionsAll bool          `json:"mentionsAll,omitempty"`
+	MentionsMe  bool          `json:"mentionsMe,omitempty"` // by name or with everyone
+	Receipts    *ReceiptsView `json:"receipts,omitempty"`   // of one's own
+	Warnings    []string      `json:"warnings,omitempty"`
 	// Expires is when the message will be gone from here; with Burn set and
 	// Expires 0, the clock has not started: it starts when the message is viewed.
 	Expires int    `json:"expires,omitempty"`
@@ -187,6 +191,8 @@ const (
 	HappenedNamed     Happening = "named"      // By named the room Name
 	HappenedTimer     Happening = "timer"      // By set the timers to Expire and Burn
 	HappenedKeyChange Happening = "key-change" // Who came back with other keys
+	HappenedAdmin     Happening = "admin"      // By made Who an admin
+	HappenedMember    Happening = "member"     // By took from Who that they are an admin
 	HappenedOther     Happening = "other"      // Text says what
 )
 

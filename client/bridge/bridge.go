@@ -182,7 +182,7 @@ func Methods() []Description {
 var methods = []served{
 	State, Invite, Join, Link, Recover, Cancel, Unlock, Lock, Forget, Passkey, ChangePassphrase, Handover,
 	Me, Connection, Rename, People, Safety, CheckSafety, MarkVerified, RoomDevices,
-	Rooms, Room, NewRoom, DirectRoom, AddPeople, RemovePerson, Leave, Dismiss, SetRoom, Preferences,
+	Rooms, Room, NewRoom, DirectRoom, AddPeople, RemovePerson, SetAdmin, Leave, Dismiss, SetRoom, Preferences,
 	Messages, Message, History, Search, Send, Retry, Discard, Draft, Typing, React, Unreact, Edit, Delete, View, Sync,
 	Devices, Approve, RemoveDevice,
 	Settings, SetSettings,

@@ -64,6 +64,19 @@ var RemovePerson = Method[RemovePersonParams, None]{"removePerson", func(ctx con
 	return None{}, c.RemovePerson(ctx, p.Room, p.User)
 }}
 
+// SetAdminParams is what [SetAdmin] takes.
+type SetAdminParams struct {
+	Room  string `json:"room"`
+	User  string `json:"user"`
+	Admin bool   `json:"admin"`
+}
+
+// SetAdmin makes a person an admin of a room, or takes that from them. The only
+// admin stays one.
+var SetAdmin = Method[SetAdminParams, None]{"setAdmin", func(ctx context.Context, c *client.Client, p SetAdminParams) (None, error) {
+	return None{}, c.SetAdmin(ctx, p.Room, p.User, p.Admin)
+}}
+
 // Leave takes this person out of a room.
 var Leave = Method[RoomParams, None]{"leave", func(ctx context.Context, c *client.Client, p RoomParams) (None, error) {
 	return None{}, c.Leave(ctx, p.Room)

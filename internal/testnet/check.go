@@ -205,8 +205,8 @@ func (c *check) messages() {
 				switch {
 				case m.State == client.Failed:
 					failed[m.Text] = d
-				case m.State == client.Unknown && !c.lives[d].restored:
-					c.fail("%s does not know whether %q was sent, and its store is no old copy", d.Name, m.Text)
+				case m.State == client.Unknown && !c.lives[d].restored && c.digests[room][d].Member:
+					c.fail("%s does not know whether %q was sent, and is in the room", d.Name, m.Text)
 				}
 				if m.Kind == "unreadable" {
 					c.fail("%s can't read the message at %d in %s: %s", d.Name, m.Seq, room, m.Problem)
@@ -222,6 +222,9 @@ func (c *check) messages() {
 				}
 				seen[m.Text] = true
 				p := place{room, m.Seq}
+				if other, ok := log[p]; ok && !m.Mine && !other.Mine && other.MentionsAll != m.MentionsAll {
+					c.fail("%s shows that %q at %d in %s mentions everyone: %t; somebody else does not", d.Name, m.Text, m.Seq, room, m.MentionsAll)
+				}
 				if other, ok := log[p]; ok && (other.ID != m.ID || other.Text != m.Text || other.Sender != m.Sender) {
 					c.fail("%s shows %q at %d in %s, somebody else %q", d.Name, m.Text, m.Seq, room, other.Text)
 				}

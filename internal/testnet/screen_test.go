@@ -54,6 +54,9 @@ func TestListOfRoomsAgreesWithTheTimeline(t *testing.T) {
 			room := n.room("tea", alice, bob)
 			me := bob.Client.Me()
 			mention := client.Mention(me.Network, me.User, "Bobby")
+			if seed%2 == 1 {
+				mention = client.MentionAll(me.Network, room)
+			}
 			read := 0
 			var said []client.MessageView
 			for step := range 40 {
@@ -548,6 +551,86 @@ func TestMentionsAreOfTheRoomAndByTheirTrueNames(t *testing.T) {
 		if v := viewOf(t, bob, room); v.Mentions != 1 || v.Unread != 6 {
 			t.Errorf("the list shows %d mentions of %d unread", v.Mentions, v.Unread)
 		}
+	})
+}
+
+// Everyone in a room is named by its admins alone, as the log has them when it
+// has the message: what a member's changed program sends, or one who is no admin
+// any more when it goes out, is text to all others.
+func TestEveryoneIsMentionedByAdminsAlone(t *testing.T) {
+	run(t, 71, func(t *testing.T, n *Net) {
+		alice, bob, carol := n.Person("alice"), n.Person("bob"), n.Person("carol")
+		phone := n.mustLink(carol, "carol/2")
+		n.MustQuiet()
+		tea, coffee := n.room("tea", alice, bob, carol), n.room("coffee", alice, bob)
+		all := client.MentionAll(alice.Client.Me().Network, tea)
+		shows := func(text string, want bool) {
+			t.Helper()
+			n.MustQuiet()
+			for _, d := range []*Device{alice, bob, carol, phone} {
+				m, ok := line(t, d, tea, text)
+				if !ok || m.MentionsAll != want || m.MentionsMe != (want && !m.Mine) {
+					t.Errorf("%s of %q: there %t, mentions all %t, me %t; want %t", d.Name, text, ok, m.MentionsAll, m.MentionsMe, want)
+				}
+			}
+		}
+		refused := func(d *Device, what string, err error) {
+			t.Helper()
+			if err == nil || err.Error() != "only an admin of a room mentions everyone in it" {
+				t.Errorf("%s %s: %v", d.Name, what, err)
+			}
+		}
+		admin := func(who *Device, is bool) {
+			t.Helper()
+			if err := alice.Client.SetAdmin(t.Context(), tea, who.Client.Me().User, is); err != nil {
+				t.Fatal(err)
+			}
+			n.MustQuiet()
+		}
+
+		first := alice.queued(tea, all+" to the boats")
+		shows(all+" to the boats", true)
+		if v := viewOf(t, bob, tea); v.Mentions != 1 {
+			t.Errorf("bob's list counts %d mentions", v.Mentions)
+		}
+		_, err := bob.Client.Send(tea, client.Draft{Text: "hey " + all})
+		refused(bob, "writes", err)
+		said := bob.queued(tea, "hey")
+		n.MustQuiet()
+		refused(bob, "edits", bob.Client.Edit(tea, said.ID, "hey "+all))
+
+		// Of another room it is text.
+		alice.queue(coffee, client.Draft{Text: all})
+		n.MustQuiet()
+		if m, ok := line(t, bob, coffee, all); !ok || m.MentionsAll || m.MentionsMe {
+			t.Errorf("a link to another room: there %t, %+v", ok, m)
+		}
+		direct, err := alice.Client.DirectRoom(t.Context(), bob.Client.Me().User)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := alice.Client.Send(direct.Room, client.Draft{Text: client.MentionAll(alice.Client.Me().Network, direct.Room)}); err == nil {
+			t.Error("everyone is mentioned in a direct conversation")
+		}
+
+		admin(bob, true)
+		if err := bob.Client.Edit(tea, said.ID, "hey "+all); err != nil {
+			t.Fatal(err)
+		}
+		shows("hey "+all, true)
+		bob.Link.Offline = true
+		bob.queue(tea, client.Draft{Text: all + " I am still in charge"})
+		admin(bob, false)
+		bob.Link.Offline = false
+		shows(all+" I am still in charge", false)
+		if err := bob.Client.Edit(tea, said.ID, "hey there, "+all); err != nil { // they were told when he could
+			t.Errorf("mending what was said as an admin: %v", err)
+		}
+		shows("hey there, "+all, true)
+		if err := alice.Client.Edit(tea, first.ID, "never mind"); err != nil {
+			t.Fatal(err)
+		}
+		shows("never mind", false)
 	})
 }
 

@@ -123,6 +123,7 @@ var actions = []action{
 	{"leave", 2, (*World).leave},
 	{"direct", 4, (*World).direct},
 	{"set room", 3, (*World).setRoom},
+	{"set admin", 3, (*World).setAdmin},
 	{"link", 2, (*World).link},
 	{"remove device", 1, (*World).removeDevice},
 	{"go away", 4, (*World).goAway},
@@ -253,6 +254,10 @@ func (w *World) send(d *Device) error {
 		draft.Expire = 30 + w.random.IntN(600)
 	case 1:
 		draft.Burn = 10 + w.random.IntN(100)
+	case 2:
+		if admin := func(m client.MemberView) bool { return m.Admin && m.User == d.user.String() }; r.Kind == "group" && slices.ContainsFunc(r.Members, admin) {
+			draft.Text += " " + client.MentionAll(d.Client.Me().Network, r.Room)
+		}
 	}
 	if w.choosy && w.random.IntN(3) == 0 {
 		if err := w.choose(d, r); err != nil {
@@ -374,6 +379,15 @@ func (w *World) setRoom(d *Device) error {
 		s.Expire = 600
 	}
 	return d.Client.SetRoom(context.Background(), r.Room, s)
+}
+
+func (w *World) setAdmin(d *Device) error {
+	r, ok := w.aRoom(d, "group")
+	if !ok {
+		return errNothing
+	}
+	m := r.Members[w.random.IntN(len(r.Members))]
+	return d.Client.SetAdmin(context.Background(), r.Room, m.User, !m.Admin)
 }
 
 func (w *World) link(d *Device) error {

@@ -96,6 +96,7 @@ var examples = map[string]example{
 	"directRoom":   {bridge.DirectRoomParams{User: bob}, bobRoom, asks()},
 	"addPeople":    {bridge.AddPeopleParams{Room: team, Users: []string{bob}}, done, asks(forbidden)},
 	"removePerson": {bridge.RemovePersonParams{Room: team, User: bob}, done, asks(forbidden)},
+	"setAdmin":     {bridge.SetAdminParams{Room: team, User: bob, Admin: true}, done, asks(forbidden)},
 	"leave":        {bridge.RoomParams{Room: team}, done, asks()},
 	"dismiss":      {bridge.RoomParams{Room: team}, done, nil},
 	"setRoom":      {bridge.SetRoomParams{Room: team, Name: &name, Expire: &day}, done, asks(forbidden)},

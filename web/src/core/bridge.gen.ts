@@ -96,6 +96,8 @@ export interface Methods {
   addPeople: { params: AddPeopleParams; result: Record<never, never> };
   /** RemovePerson takes a person with all of their devices out of a room. */
   removePerson: { params: RemovePersonParams; result: Record<never, never> };
+  /** SetAdmin makes a person an admin of a room, or takes that from them. The only admin stays one. */
+  setAdmin: { params: SetAdminParams; result: Record<never, never> };
   /** Leave takes this person out of a room. */
   leave: { params: RoomParams; result: Record<never, never> };
   /** Dismiss takes note of a room's alarm: the person has looked into it and goes on. A room that
@@ -444,6 +446,13 @@ export interface RemovePersonParams {
   readonly user: string;
 }
 
+/** SetAdminParams is what SetAdmin takes. */
+export interface SetAdminParams {
+  readonly room: string;
+  readonly user: string;
+  readonly admin: boolean;
+}
+
 /** SetRoomParams is what SetRoom takes. What is absent stays as it is. */
 export interface SetRoomParams {
   readonly room: string;
@@ -501,6 +510,11 @@ export interface MessageView {
   /** Mentions are the people of the room whom the text names. A screen shows these names, and not
    * what the sender wrote in their place. */
   readonly mentions?: readonly MentionView[];
+  /** MentionsAll says that the text names everyone in the room, by a link to the room's MIMI URI,
+   * and that its author was an admin when it was said. Such a link of somebody else's, or to
+   * another room, is text. */
+  readonly mentionsAll?: boolean;
+  /** by name or with everyone */
   readonly mentionsMe?: boolean;
   /** of one's own */
   readonly receipts?: ReceiptsView;
@@ -784,4 +798,4 @@ export interface LinkEvent {
 }
 
 /** Happening is what a notice is about. */
-export type Happening = "started" | "added" | "removed" | "left" | "joined" | "device" | "named" | "timer" | "key-change" | "other";
+export type Happening = "started" | "added" | "removed" | "left" | "joined" | "device" | "named" | "timer" | "key-change" | "admin" | "member" | "other";

@@ -154,6 +154,7 @@ export class FakeDoor implements Door {
     if (target) m.quote = { id: target.id, sender: target.sender, name: target.name, text: (target.text ?? "").slice(0, 280) };
     const named = [...(m.text ?? "").matchAll(/mimi:\/\/[^/]+\/u\/([^)\s]+)\)/g)].map((x) => x[1]);
     m.mentions ??= room.members.filter((x) => named.includes(x.user)).map((x) => ({ user: x.user, name: x.name }));
+    if (m.text?.includes(`/r/${room.room})`) && room.members.some((x) => x.user === user && x.admin)) m.mentionsAll = true;
     room.log.push(m);
     room.activity = Math.max(room.activity ?? 0, m.time);
     return m;
@@ -276,6 +277,12 @@ export class FakeDoor implements Door {
       const r = this.#room(room);
       r.members = r.members.filter((m) => m.user !== user);
       this.#tellNotice(r, { what: "removed", by: this.me.user, who: [user] }, "removed");
+      return {};
+    },
+    setAdmin: ({ room, user, admin }) => {
+      const r = this.#room(room);
+      r.members = r.members.map((m) => (m.user === user ? { ...m, admin } : m));
+      this.#tellNotice(r, { what: admin ? "admin" : "member", by: this.me.user, who: [user] }, "admin");
       return {};
     },
     leave: ({ room }) => {
