@@ -37,6 +37,7 @@ func init() {
 		{"room new", roomNewUsage, roomNew},
 		{"room add", roomAddUsage, roomAdd},
 		{"room remove", roomRemoveUsage, roomRemove},
+		{"room admin", roomAdminUsage, roomAdmin},
 		{"room leave", roomLeaveUsage, roomLeave},
 		{"room dismiss", roomDismissUsage, roomDismiss},
 		{"room set", roomSetUsage, roomSet},

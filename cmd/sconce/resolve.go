@@ -121,6 +121,23 @@ func (s *session) room(ctx context.Context, text string) (client.RoomView, error
 	return rooms[i], nil
 }
 
+// participant finds a person among those in a room, and no one else.
+func (s *session) participant(ctx context.Context, where, who string) (room, user string, err error) {
+	r, err := s.room(ctx, where)
+	if err != nil {
+		return "", "", err
+	}
+	all := make([]called, len(r.Members))
+	for i, m := range r.Members {
+		all[i] = called{name: plain.Name(m.Name), id: m.User}
+	}
+	i, err := pick("participant", who, all)
+	if err != nil {
+		return "", "", err
+	}
+	return r.Room, all[i].id, nil
+}
+
 func roomNames(rooms []client.RoomView) []called {
 	all := make([]called, len(rooms))
 	for i, r := range rooms {

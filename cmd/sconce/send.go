@@ -11,13 +11,13 @@ import (
 	"sconce/client/bridge"
 )
 
-const sendUsage = `send TO TEXT… [--expire TIME] [--burn TIME] [--reply ID] [--json]
+const sendUsage = `send TO TEXT… [--expire TIME] [--burn TIME] [--reply ID] [--all] [--json]
 Send a message to a room or a person
 
 TO is the name of a room or person, or the beginning of one. TEXT of "-" is read
 from standard input. --expire is how long the message stays, --burn how long
 once it was read; TIME is such as 30s, 10m, 1h, 7d. ID is the beginning of the id
-that "sconce read" shows.`
+that "sconce read" shows. --all mentions everyone in the room, as its admins may.`
 
 // longestInput is more than a message can hold, so that the client refuses it.
 const longestInput = 1 << 18
@@ -28,6 +28,7 @@ func send(ctx context.Context, a *app, args []string) error {
 	fs.Var(&expire, "expire", "")
 	fs.Var(&burn, "burn", "")
 	reply := fs.String("reply", "", "")
+	all := fs.Bool("all", false, "")
 	args, err := parse(fs, args, 2, anyNumber)
 	if err != nil {
 		return err
@@ -54,6 +55,13 @@ func send(ctx context.Context, a *app, args []string) error {
 				return err
 			}
 			draft.ReplyTo = to.ID
+		}
+		if *all {
+			me, err := bridge.Me.Call(ctx, s.door, bridge.None{})
+			if err != nil {
+				return err
+			}
+			draft.Text = client.MentionAll(me.Network, room) + " " + draft.Text
 		}
 		m, err := bridge.Send.Call(ctx, s.door, bridge.SendParams{Room: room, Draft: draft})
 		if err != nil {

@@ -100,7 +100,7 @@ func idOf(m client.MessageView) string {
 
 // body is what a message says, with what is to be known of it.
 func (t *timeline) body(m client.MessageView) string {
-	text := strings.TrimRight(plain.Lines(m.Text), "\n")
+	text := strings.TrimRight(plain.Lines(plain.Mentions(m)), "\n")
 	switch {
 	case m.Deleted:
 		text = "(deleted)"

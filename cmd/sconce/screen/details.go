@@ -124,6 +124,15 @@ func (d *details) about(m *model, p client.MemberView, key string) []wish {
 			m.over = nil
 			return m.enter(r)
 		})}
+	case "A":
+		text, yes := "Make "+plain.Name(p.Name)+" an admin of the room?", "make admin"
+		if p.Admin {
+			text, yes = "Is "+plain.Name(p.Name)+" to be an admin of the room no more?", "no more"
+		}
+		q := confirm(text, yes, func(*model) []wish {
+			return []wish{tell(bridge.SetAdmin, bridge.SetAdminParams{Room: d.room, User: p.User, Admin: !p.Admin}, nil)}
+		})
+		q.back, m.over = d, q
 	case "x":
 		q := confirm("Take "+plain.Name(p.Name)+" out of the room?", "take out", func(*model) []wish {
 			return []wish{tell(bridge.RemovePerson, bridge.RemovePersonParams{Room: d.room, User: p.User}, nil)}
@@ -203,9 +212,9 @@ func (d *details) draw(m *model, width, height int) (string, []string, string) {
 		}
 		lines = append(lines, m.theme.line(m.ruler, plain.Name(p.Name), about, width, i == d.at))
 	}
-	keys := "v numbers · t timers · p pin · m mute · l leave"
+	keys := "v number · t timer · p pin · m mute · l leave"
 	if c.Kind != "direct" {
-		keys = "v numbers · w write · x take out · a add · n name · t timers · p pin · m mute · l leave"
+		keys = "v number · w write · x out · A admin · a add · n name · t timer · p pin · m mute · l leave"
 	}
 	if c.Alarm != "" {
 		keys += " · D dismiss alarm"

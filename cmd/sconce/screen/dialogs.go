@@ -231,7 +231,7 @@ Anywhere
   F1                this help
 
 Writing
-  Enter             send
+  Enter             send; @Name names somebody, an admin's @all everyone
   Alt-Enter         new line (also Ctrl-J)
   ↑                 edit your last message, when nothing is written
   Esc               give up the reply, the edit or the timer

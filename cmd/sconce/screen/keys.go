@@ -174,7 +174,7 @@ func editable(m client.MessageView) bool {
 }
 
 func (m *model) edit(said client.MessageView) {
-	m.compose.take(unsent{text: said.Text, editing: &said})
+	m.compose.take(unsent{text: plain.Mentions(said), editing: &said})
 }
 
 // submit sends what stands in the composer, or the new text of a message.
@@ -206,6 +206,9 @@ func (m *model) submit() []wish {
 
 func (m *model) sendIt(room, text string) []wish {
 	u := m.compose.put()
+	if c := m.room(room); c != nil {
+		text = m.named(c.RoomView, text)
+	}
 	m.timeline.fresh, m.timeline.bottom, m.timeline.cut = "", "", 0
 	p := bridge.SendParams{Room: room, Draft: client.Draft{Text: text, Expire: u.expire, Burn: u.burn}}
 	if u.replyTo != nil {
@@ -223,6 +226,9 @@ func (m *model) sendIt(room, text string) []wish {
 func (m *model) submitEdit(text string) []wish {
 	was := m.compose.editing
 	m.compose.take(unsent{})
+	if c := m.room(was.Room); c != nil {
+		text = m.named(c.RoomView, text)
+	}
 	if text == was.Text {
 		return nil
 	}

@@ -56,6 +56,39 @@ func TestMentionShowsTheTrueName(t *testing.T) {
 	s.hides("The Boss")
 }
 
+func TestTypedNamesAreMentions(t *testing.T) {
+	m := &model{me: client.Me{User: "alice", Network: "abc"}}
+	r := client.RoomView{Room: "0a", Kind: "group", Members: []client.MemberView{{User: "alice", Name: "Alice", Admin: true}, {User: "bo", Name: "Bo"}, {User: "bob", Name: "Bo Smith"}, {User: "jose", Name: "José"}}}
+	for text, want := range map[string]string{
+		"@bo, come":          "[@Bo](mimi://abc/u/bo), come",
+		"ask @Bo Smith":      "ask [@Bo Smith](mimi://abc/u/bob)",
+		"(@JosÉ)":            "([@José](mimi://abc/u/jose))",
+		"@all to the boats":  "[@all](mimi://abc/r/0a) to the boats",
+		"@allies":            "@allies",
+		"bo@bo.example @Eve": "bo@bo.example @Eve",
+		"@Alice":             "@Alice",
+		"[@Bo](x)":           "[@Bo](x)",
+	} {
+		if got := m.named(r, text); got != want {
+			t.Errorf("%q = %q, want %q", text, got, want)
+		}
+	}
+	r.Members[0].Admin = false
+	if got := m.named(r, "@all"); got != "@all" {
+		t.Errorf("of a member @all is %q", got)
+	}
+}
+
+func TestEveryoneIsShownAsMentionedOnlyWhereTheyAre(t *testing.T) {
+	s := aShow(t, quiet(), 80, 24)
+	m := s.comes("team", 9, "[@Boss](mimi://abc/r/0a) to the boats")
+	s.shows("[@Boss](mimi://abc/r/0a) to the boats")
+	m.Text, m.Room, m.MentionsAll = "[@all](mimi://abc/r/team) or [@all](mimi://abc/r/0a)", "0a", true
+	if got := spoken(m); got != "[@all](mimi://abc/r/team) or @all" {
+		t.Errorf("shown as %q", got)
+	}
+}
+
 func TestFailedMessageIsSentAgainOrDropped(t *testing.T) {
 	for state, says := range map[client.State]string{client.Failed: "not sent", client.Unknown: "sent or not: unknown"} {
 		for key, want := range map[string]string{"s": `retry {"room":"team","message":"t08"}`, "x": `discard {"room":"team","message":"t08"}`} {

@@ -295,6 +295,7 @@ func TestPeopleAreChosenForARoom(t *testing.T) {
 func TestRoomIsChangedFromItsDetails(t *testing.T) {
 	for want, keys := range map[string][]string{
 		`removePerson {"room":"team","user":"bob"}`:               {"x", "y"},
+		`setAdmin {"room":"team","user":"bob","admin":true}`:      {"A", "y"},
 		`leave {"room":"team"}`:                                   {"l", "y"},
 		`setRoom {"room":"team","name":"Teams"}`:                  {"n", "s", "enter"},
 		`setRoom {"room":"team","expire":0,"burn":10}`:            append([]string{"t"}, append(slices.Repeat([]string{"up"}, 7), "enter")...),

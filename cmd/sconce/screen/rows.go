@@ -2,7 +2,6 @@ package screen
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -252,11 +251,7 @@ func (b block) troubles() (all []string) {
 	return all
 }
 
-// mention is how a text names a person of the network.
-var mention = regexp.MustCompile(`\[@(?:[^\[\]\\\n]|\\.){0,256}\]\(mimi://[a-z2-7]+/u/([a-z2-7]+)\)`)
-
-// spoken is what a message says, as a person reads it. Of who is mentioned it
-// gives the name that the network knows, not what the sender wrote in its place.
+// spoken is what a message says, as a person reads it.
 func spoken(m client.MessageView) string {
 	switch {
 	case m.Deleted:
@@ -264,19 +259,7 @@ func spoken(m client.MessageView) string {
 	case m.Kind == "unreadable" && m.Text == "":
 		return "This device can't read this message."
 	}
-	text := strings.TrimRight(m.Text, "\n ")
-	if len(m.Mentions) == 0 {
-		return text
-	}
-	return mention.ReplaceAllStringFunc(text, func(link string) string {
-		user := mention.FindStringSubmatch(link)[1]
-		for _, who := range m.Mentions {
-			if who.User == user {
-				return "@" + plain.Name(who.Name)
-			}
-		}
-		return link
-	})
+	return strings.TrimRight(plain.Mentions(m), "\n ")
 }
 
 // clip bounds what is looked at of a message: nobody reads more of one on a
