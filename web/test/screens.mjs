@@ -215,6 +215,40 @@ test("what is typed becomes Markdown, mentions and emoji", () =>
     assert.match(await last.innerText(), /a_b_c 2 \* 3 _/);
   }));
 
+test("an admin names everyone, and nobody else is offered to", () =>
+  on("story=room", async (page) => {
+    const options = page.locator(".completions [role=option]");
+    const last = (field) => page.evaluate((f) => globalThis.sconce.door.rooms.get("r-watch").log.at(-1)[f], field);
+    await page.locator(".editor").click();
+    await page.keyboard.type("@");
+    assert.match(await options.last().innerText(), /^everyone\s+Tells all 4 people$/); // and not the first: Enter must not call them by a slip
+    await page.keyboard.type("all");
+    assert.match(await options.first().innerText(), /^everyone/);
+    await page.keyboard.press("Enter");
+    await page.keyboard.type("to the boats");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".message-mine .mention:has-text('@everyone')");
+    assert.equal(await last("text"), "[@everyone](mimi://f7yqk2m4nzt6/r/r-watch) to the boats");
+    await page.keyboard.press("ArrowUp");
+    await page.waitForSelector(".editor .mention:has-text('@everyone')");
+    await page.keyboard.press("Escape");
+
+    const say = (user) => page.evaluate((u) => globalThis.sconce.door.writes(globalThis.sconce.door.rooms.get("r-watch"), u, "[@everyone](mimi://f7yqk2m4nzt6/r/r-watch) look"), user);
+    await say("u-tomas"); // no admin: a name without a meaning
+    await page.waitForSelector(".message-theirs:has-text('@everyone look')");
+    assert.equal(await page.locator(".message-theirs .mention:has-text('@everyone')").count(), 0);
+    await page.evaluate(() => globalThis.sconce.door.call("setAdmin", { room: "r-watch", user: "u-tomas", admin: true }));
+    await page.waitForSelector(".notice:has-text('You made Tomás')");
+    await say("u-tomas");
+    await page.waitForSelector(".message-theirs .mention:has-text('@everyone')");
+
+    await page.evaluate(() => globalThis.sconce.door.call("setAdmin", { room: "r-watch", user: "u-mira", admin: false }));
+    await page.locator(".editor").click();
+    await page.keyboard.type("@all");
+    await page.waitForTimeout(300);
+    assert.equal(await options.filter({ hasText: "everyone" }).count(), 0);
+  }));
+
 test("up edits, R answers, Escape lets go, and drafts stay with their room", () =>
   on("story=room", async (page) => {
     await page.locator(".editor").click();

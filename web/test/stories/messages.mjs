@@ -166,6 +166,42 @@ export const messages = {
     await alice.page.keyboard.press("Delete");
   },
 
+  "everyone is named by an admin, and one admin makes another": async (w) => {
+    const { alice, bob, stage } = w;
+    const names = async (person, typed, text) => {
+      await person.types(typed);
+      await person.page.locator(".completions [role=option]", { hasText: "everyone" }).waitFor();
+      await person.page.keyboard.press("Enter");
+      await person.says(text);
+    };
+    await bob.opens("Alice");
+    await alice.opens("Harbour");
+    await names(alice, "@all", "to the boats");
+    await bob.row("Harbour").locator(".badge-mention").waitFor();
+    assert.match(await stage.sconce("carol", "read", "Harbour", "--last", "5"), /@all to the boats/);
+    await assert.rejects(stage.sconce("carol", "send", "Harbour", "me too", "--all"), /only an admin of a room mentions everyone in it/);
+    await bob.opens("Harbour");
+    await bob.message("@everyone to the boats").locator(".mention-me").waitFor();
+    await bob.types("@ever");
+    await bob.page.waitForTimeout(500);
+    assert.equal(await bob.page.locator(".completions [role=option]", { hasText: "everyone" }).count(), 0);
+    await bob.page.keyboard.press("Control+a");
+    await bob.page.keyboard.press("Delete");
+
+    const role = async (what) => {
+      await alice.page.getByRole("button", { name: "More about Bob" }).click();
+      await alice.page.getByRole("menuitem", { name: what }).click();
+    };
+    await alice.page.locator(".room-title").click();
+    await role("Make admin");
+    await bob.page.locator(".timeline", { hasText: "Alice made you an admin" }).waitFor();
+    await names(bob, "@ever", "all back");
+    await alice.message("@everyone all back").locator(".mention-me").waitFor();
+    await role("No longer an admin");
+    await bob.page.locator(".timeline", { hasText: "Alice took the role of admin from you" }).waitFor();
+    await alice.page.locator(".room-title").click();
+  },
+
   "what this device holds is found, and only that": async (w) => {
     const { alice } = w;
     await alice.page.keyboard.press("Control+f");

@@ -1,4 +1,4 @@
-import { Check, Flame, Hourglass, Pencil, SendHorizontal, Smile, X } from "lucide-react";
+import { Check, Flame, Hourglass, Megaphone, Pencil, SendHorizontal, Smile, X } from "lucide-react";
 import { Menu } from "@base-ui/react/menu";
 import { Popover } from "@base-ui/react/popover";
 import { lazy, Suspense, useEffect, useId, useMemo, useRef, useState } from "react";
@@ -103,7 +103,8 @@ export default function Composer({ room, writing, change }: ComposerProps) {
   const choose = useSteady((at: number) => {
     const choice = choices[at];
     if (!choice || !query || !editor) return;
-    if (choice.user) editor.mention(choice.user, choice.name, query.length);
+    if (choice.all) editor.mention(`r/${room.room}`, choice.name, query.length);
+    else if (choice.user) editor.mention(`u/${encodeURIComponent(choice.user)}`, choice.name, query.length);
     else editor.insert(choice.glyph ?? "", query.length);
     setQuery(undefined);
   });
@@ -174,9 +175,12 @@ export default function Composer({ room, writing, change }: ComposerProps) {
       {choices.length > 0 && query && (
         <ul className="popup completions" role="listbox" id={`${id}-list`} aria-label={t(query.kind === "mention" ? "composer.people" : "composer.emoji")}>
           {choices.map((c, i) => (
-            <li key={c.user ?? c.glyph} id={`${id}-${i}`} role="option" aria-selected={i === picked} className="person" onPointerDown={(e) => { e.preventDefault(); choose(i); }}>
-              {c.user ? <Avatar id={c.user} name={c.name} size="1.75rem" /> : <span className="completion-face">{c.glyph}</span>}
-              <span className="person-text"><bdi className="cut">{c.user ? tameName(c.name) : `:${c.name}:`}</bdi></span>
+            <li key={c.all ? "" : c.user ?? c.glyph} id={`${id}-${i}`} role="option" aria-selected={i === picked} className="person" onPointerDown={(e) => { e.preventDefault(); choose(i); }}>
+              {c.user ? <Avatar id={c.user} name={c.name} size="1.75rem" /> : <span className="completion-face">{c.all ? <Megaphone size={18} aria-hidden="true" /> : c.glyph}</span>}
+              <span className="person-text">
+                <bdi className="cut">{c.glyph ? `:${c.name}:` : tameName(c.name)}</bdi>
+                {c.all && <span className="person-note">{t("mention.all.text", { n: room.members.length - 1 })}</span>}
+              </span>
               {c.trust && <TrustMark trust={c.trust} quiet />}
             </li>
           ))}
@@ -272,6 +276,8 @@ interface Choice {
   name: string;
   user?: string;
   glyph?: string;
+  /** Everyone in the room. */
+  all?: boolean;
   trust?: RoomView["members"][number]["trust"];
 }
 
@@ -280,6 +286,7 @@ type EmojiRow = [glyph: string, label: string, names: string[]];
 
 /** What could complete the word that is being typed: people of the room, or emoji, whose names are read when first needed. */
 function useChoices(room: RoomView, query: Query | undefined): Choice[] {
+  const t = useText();
   const me = useApp((s) => s.me?.user);
   const [emoji, setEmoji] = useState<EmojiRow[]>([]);
   const faces = query?.kind === "emoji";
@@ -295,13 +302,19 @@ function useChoices(room: RoomView, query: Query | undefined): Choice[] {
         const fit = m.user !== me && fuzzy(query.text, m.name);
         if (fit) found.push({ name: m.name, user: m.user, trust: m.trust, score: fit.score });
       }
-    } else {
-      const wanted = query.text.toLowerCase();
-      for (const [glyph, , names] of emoji) {
-        const name = names.find((n) => n.startsWith(wanted)) ?? names.find((n) => n.includes(wanted));
-        if (name) found.push({ name, glyph, score: (name.startsWith(wanted) ? 100 : 0) - name.length });
-      }
+      // Last, so that nobody calls everyone by a slip; but first for who typed just that.
+      const name = t("mention.all");
+      const admin = room.kind === "group" && room.members.some((m) => m.user === me && m.admin);
+      const fit = admin && (fuzzy(query.text, name) ?? fuzzy(query.text, "all"));
+      const best = found.sort((a, b) => b.score - a.score).slice(0, fit ? shownChoices - 1 : shownChoices);
+      const everyone = fit ? [{ name, all: true }] : [];
+      return ["all", name].includes(query.text.toLowerCase()) ? [...everyone, ...best] : [...best, ...everyone];
+    }
+    const wanted = query.text.toLowerCase();
+    for (const [glyph, , names] of emoji) {
+      const name = names.find((n) => n.startsWith(wanted)) ?? names.find((n) => n.includes(wanted));
+      if (name) found.push({ name, glyph, score: (name.startsWith(wanted) ? 100 : 0) - name.length });
     }
     return found.sort((a, b) => b.score - a.score).slice(0, shownChoices);
-  }, [query?.kind, query?.text, emoji, room.members, me]);
+  }, [query?.kind, query?.text, emoji, room.members, me, t]);
 }

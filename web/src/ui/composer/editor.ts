@@ -35,18 +35,19 @@ export interface Editor {
   focus(): void;
   /** Puts text where the caret is, in place of so many letters before it. */
   insert(text: string, replace?: number): void;
-  mention(user: string, name: string, replace: number): void;
+  /** Puts a mention there: `path` is what a MIMI URI of the network goes on with, "u/" and a person or "r/" and a room. */
+  mention(path: string, name: string, replace: number): void;
   lineBreak(): void;
   editable(on: boolean): void;
   close(): void;
 }
 
 class MentionNode extends TextNode {
-  __user: string;
+  __path: string;
 
-  constructor(user: string, text: string, key?: string) {
+  constructor(path: string, text: string, key?: string) {
     super(text, key);
-    this.__user = user;
+    this.__path = path;
   }
 
   static override getType(): string {
@@ -54,15 +55,15 @@ class MentionNode extends TextNode {
   }
 
   static override clone(node: MentionNode): MentionNode {
-    return new MentionNode(node.__user, node.__text, node.__key);
+    return new MentionNode(node.__path, node.__text, node.__key);
   }
 
-  static override importJSON(from: Spread<{ user: string }, SerializedTextNode>): MentionNode {
-    return new MentionNode(from.user, from.text).setMode("token");
+  static override importJSON(from: Spread<{ path: string }, SerializedTextNode>): MentionNode {
+    return new MentionNode(from.path, from.text).setMode("token");
   }
 
-  override exportJSON(): Spread<{ user: string }, SerializedTextNode> {
-    return { ...super.exportJSON(), user: this.__user };
+  override exportJSON(): Spread<{ path: string }, SerializedTextNode> {
+    return { ...super.exportJSON(), path: this.__path };
   }
 
   override createDOM(...args: Parameters<TextNode["createDOM"]>): HTMLElement {
@@ -83,11 +84,11 @@ class MentionNode extends TextNode {
 export function makeEditor(root: HTMLElement, network: string, ears: Ears): Editor {
   const mention: TextMatchTransformer = {
     dependencies: [MentionNode],
-    export: (node) => (node instanceof MentionNode ? `[${node.getTextContent().replace(/[[\]\\]/g, "\\$&")}](mimi://${network}/u/${encodeURIComponent(node.__user)})` : null),
-    importRegExp: /\[(@[^\]\n]{1,130})\]\(mimi:\/\/[^/)\s]+\/u\/([^)\s/]+)\)/,
-    regExp: /\[(@[^\]\n]{1,130})\]\(mimi:\/\/[^/)\s]+\/u\/([^)\s/]+)\)$/,
+    export: (node) => (node instanceof MentionNode ? `[${node.getTextContent().replace(/[[\]\\]/g, "\\$&")}](mimi://${network}/${node.__path})` : null),
+    importRegExp: /\[(@[^\]\n]{1,130})\]\(mimi:\/\/[^/)\s]+\/([ur]\/[^)\s/]+)\)/,
+    regExp: /\[(@[^\]\n]{1,130})\]\(mimi:\/\/[^/)\s]+\/([ur]\/[^)\s/]+)\)$/,
     replace: (node, match) => {
-      node.replace(new MentionNode(decodeURIComponent(match[2] ?? ""), match[1] ?? "").setMode("token"));
+      node.replace(new MentionNode(match[2] ?? "", match[1] ?? "").setMode("token"));
     },
     trigger: ")",
     type: "text-match",
@@ -175,10 +176,10 @@ export function makeEditor(root: HTMLElement, network: string, ears: Ears): Edit
         selection?.insertText(text);
       });
     },
-    mention: (user, name, replace) => {
+    mention: (path, name, replace) => {
       editor.update(() => {
         const selection = cleared(replace);
-        selection?.insertNodes([new MentionNode(user, `@${name}`).setMode("token"), $createTextNode(" ")]);
+        selection?.insertNodes([new MentionNode(path, `@${name}`).setMode("token"), $createTextNode(" ")]);
       });
     },
     lineBreak: () => editor.dispatchCommand(INSERT_LINE_BREAK_COMMAND, false),

@@ -1,5 +1,5 @@
 import { Menu } from "@base-ui/react/menu";
-import { Ellipsis, Flame, Hourglass, LogOut, Pencil, UserPlus, X } from "lucide-react";
+import { Ellipsis, Flame, Hourglass, LogOut, Pencil, ShieldOff, ShieldPlus, UserPlus, X } from "lucide-react";
 import { useRef, useState, type ReactNode } from "react";
 import type { MemberView, Notify, RoomView } from "../../core/bridge";
 import { other } from "../../core/rows";
@@ -111,6 +111,7 @@ function Member({ room, member: m, mine, admin }: { room: RoomView; member: Memb
           <Menu.Trigger render={<button type="button" className="icon-button icon-button-small" aria-label={t("member.menu", { name })}><Ellipsis size={16} /></button>} />
           <MenuPlace align="end" sideOffset={4}>
             <Menu.Popup className="popup menu">
+              <Menu.Item className="menu-item" onClick={() => void session.wish("setAdmin", { room: room.room, user: m.user, admin: !m.admin })}>{m.admin ? <ShieldOff size={16} /> : <ShieldPlus size={16} />}{t(m.admin ? "member.admin.off" : "member.admin")}</Menu.Item>
               <Menu.Item className="menu-item menu-item-bad" onClick={() => setRemoving(true)}><X size={16} />{t("member.remove")}</Menu.Item>
             </Menu.Popup>
           </MenuPlace>

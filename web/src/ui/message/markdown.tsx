@@ -1,24 +1,32 @@
 import type { Nodes, Parent } from "mdast";
-import { createContext, Fragment, memo, useContext, useState, type ReactNode } from "react";
+import { createContext, Fragment, memo, useContext, useMemo, useState, type ReactNode } from "react";
 import type { MentionView } from "../../core/bridge";
 import { useText } from "../../i18n";
 import { useApp, useDesk } from "../context";
-import { mentioned, most, mostEver, onlyEmoji, safeLink, tame, tameName } from "./text";
+import { everyoneIn, mentioned, most, mostEver, onlyEmoji, safeLink, tame, tameName } from "./text";
 import { parse } from "./tree";
 
 const deepest = 12;
-const Mentions = createContext<readonly MentionView[] | undefined>(undefined);
+interface Named {
+  people?: readonly MentionView[];
+  /** The room whose people are named all at once, where its writer may do that. */
+  all?: string;
+}
+
+const nobody: Named = {};
+const Mentions = createContext(nobody);
 
 /** A message's text as its writer marked it up. Made of elements, never of HTML: what is no Markdown is shown as letters. */
-export const Markdown = memo(function Markdown({ text, mentions }: { text: string; mentions?: readonly MentionView[] }) {
+export const Markdown = memo(function Markdown({ text, mentions, everyone }: { text: string; mentions?: readonly MentionView[]; everyone?: string }) {
   const t = useText();
   const [all, setAll] = useState(false);
+  const named = useMemo(() => ({ people: mentions, all: everyone }), [mentions, everyone]);
   const tamed = tame(text.slice(0, mostEver));
   const shown = all ? tamed : tamed.slice(0, most);
   if (onlyEmoji(shown)) return <div className="text text-emoji" dir="auto">{shown}</div>;
   return (
     <div className="text" dir="auto">
-      {all && shown.length > most ? <p>{shown}</p> : <Mentions value={mentions}>{children(parse(shown), 0)}</Mentions>}
+      {all && shown.length > most ? <p>{shown}</p> : <Mentions value={named}>{children(parse(shown), 0)}</Mentions>}
       {tamed.length > shown.length && (
         <button type="button" className="text-more" onClick={() => setAll(true)}>{t("message.all", { n: Math.ceil(text.length / 1024) })}</button>
       )}
@@ -81,7 +89,9 @@ function letters(node: Parent): string {
 function Link({ url, children }: { url: string; children: string }) {
   const desk = useDesk();
   const me = useApp((s) => s.me?.user);
-  const people = useContext(Mentions);
+  const t = useText();
+  const { people, all } = useContext(Mentions);
+  if (all && everyoneIn(url) === all) return <span className="mention mention-me"><bdi>@{t("mention.all")}</bdi></span>;
   const user = mentioned(url);
   // The name is the one that this device knows, and not what the sender wrote in its place.
   const known = user && people?.find((p) => p.user === user);

@@ -155,7 +155,7 @@ function Content({ message: m }: { message: MessageView }) {
       {m.quote && <Quote message={m} />}
       {m.kind === "unsupported" ? (
         <><p className="text text-gone">{t("message.unsupported")}</p>{m.text && <Markdown text={m.text} />}</>
-      ) : <Markdown text={m.text ?? ""} mentions={m.mentions ?? none} />}
+      ) : <Markdown text={m.text ?? ""} mentions={m.mentions ?? none} everyone={m.mentionsAll ? m.room : undefined} />}
       {m.warnings?.map((w) => <p key={w} className="message-warning"><CircleAlert size={14} aria-hidden="true" />{tame(w)}</p>)}
     </>
   );

@@ -27,6 +27,10 @@ export function noticeText(m: MessageView, state: Pick<AppState, "me" | "people"
       return t("notice.added", { mine, by, who });
     case "removed":
       return t("notice.removed", { mine, by, who });
+    case "admin":
+      return t("notice.admin", { mine, by, who });
+    case "member":
+      return t("notice.member", { mine, by, who });
     case "left":
       return t("notice.left", { mine, by });
     case "named":

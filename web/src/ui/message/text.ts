@@ -51,6 +51,11 @@ export function mentioned(url: string): string | undefined {
   }
 }
 
+/** The room a link names everyone of. */
+export function everyoneIn(url: string): string | undefined {
+  return /^mimi:\/\/[^/]+\/r\/([^/?#]+)$/.exec(url)?.[1];
+}
+
 /** Where a link may lead; nothing for what a browser would do more with than open it. */
 export function safeLink(url: string): URL | undefined {
   try {
