@@ -205,8 +205,8 @@ func (c *check) messages() {
 				switch {
 				case m.State == client.Failed:
 					failed[m.Text] = d
-				case m.State == client.Unknown && !c.lives[d].restored && c.digests[room][d].Member:
-					c.fail("%s does not know whether %q was sent, and is in the room", d.Name, m.Text)
+				case m.State == client.Unknown && !c.lives[d].restored && c.stayed(d, room):
+					c.fail("%s does not know whether %q was sent, and has been in the room all along", d.Name, m.Text)
 				}
 				if m.Kind == "unreadable" {
 					c.fail("%s can't read the message at %d in %s: %s", d.Name, m.Seq, room, m.Problem)
@@ -246,6 +246,13 @@ func (c *check) messages() {
 			c.excused(s)
 		}
 	}
+}
+
+// stayed reports whether a device is in a room, and nothing that it shows is from
+// before it last came in.
+func (c *check) stayed(d *Device, room string) bool {
+	i := slices.IndexFunc(c.shown[d][room], func(m client.MessageView) bool { return m.Seq != 0 })
+	return c.digests[room][d].Member && i >= 0 && uint64(c.shown[d][room][i].Seq) >= c.windows[d][room].From
 }
 
 // everywhere checks that all devices that were there have a message.

@@ -383,7 +383,7 @@ func (w *World) setRoom(d *Device) error {
 
 func (w *World) setAdmin(d *Device) error {
 	r, ok := w.aRoom(d, "group")
-	if !ok {
+	if !ok || len(r.Members) == 0 {
 		return errNothing
 	}
 	m := r.Members[w.random.IntN(len(r.Members))]
