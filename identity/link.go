@@ -3,6 +3,7 @@ package identity
 import (
 	"crypto/rand"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 )
 
@@ -40,12 +41,15 @@ func (c LinkCode) String() string {
 	return encodeCode(linkPrefix, append(c.Fingerprint[:], c.Rendezvous[:]...))
 }
 
+// ErrLinkCode begins the errors of [ParseLinkCode].
+var ErrLinkCode = errors.New("linking code")
+
 // ParseLinkCode reads what [LinkCode.String] wrote, as people type it: in either
 // case, with or without dashes and spaces, O for 0, I or L for 1.
 func ParseLinkCode(s string) (LinkCode, error) {
 	var data [FingerprintSize + RendezvousSize]byte
 	if err := decodeCode(linkPrefix, s, data[:]); err != nil {
-		return LinkCode{}, fmt.Errorf("linking code: %w", err)
+		return LinkCode{}, fmt.Errorf("%w: %w", ErrLinkCode, err)
 	}
 	return LinkCode{
 		Fingerprint: [FingerprintSize]byte(data[:FingerprintSize]),

@@ -5,6 +5,7 @@ import (
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 
 	"filippo.io/mldsa"
@@ -30,13 +31,16 @@ func NewRecoveryKey() *RecoveryKey {
 	return k
 }
 
+// ErrRecoveryKey begins the errors of [ParseRecoveryKey].
+var ErrRecoveryKey = errors.New("recovery key")
+
 // ParseRecoveryKey reads what [RecoveryKey.Reveal] wrote, as people type it: in
 // either case, with or without dashes and spaces, O for 0, I or L for 1. Up to
 // four mistyped characters are found for certain. Errors do not quote s.
 func ParseRecoveryKey(s string) (*RecoveryKey, error) {
 	k := new(RecoveryKey)
 	if err := decodeCode(recoveryPrefix, s, k.seed[:]); err != nil {
-		return nil, fmt.Errorf("recovery key: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrRecoveryKey, err)
 	}
 	return k, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"sconce/api"
 	"sconce/client"
+	"sconce/identity"
 )
 
 // Code tells programs why a call failed. Besides these, a code is one of package
@@ -22,6 +23,8 @@ const (
 	Removed       Code = "removed"          // this device is no longer one of its person's
 	Locked        Code = "locked"           // there is no client yet, or no more: join, link, recover or unlock
 	WrongKey      Code = "wrong_passphrase" // the passphrase or passkey does not open what is stored here
+	WrongLinkCode Code = "wrong_link_code"  // what was given is no linking code: it was mistyped, or a part of it is missing
+	WrongRecovery Code = "wrong_recovery"   // what was given is no recovery key: it was mistyped, or a part of it is missing
 	Unfinished    Code = "unfinished"       // joining, linking or recovering was begun here: do the same again
 	Exists        Code = "exists"           // there is a device here already
 	Busy          Code = "busy"             // another program uses what is stored here
@@ -63,6 +66,10 @@ func errorOf(err error) *Error {
 		return Errorf(Full, "there is no more space for what is to be kept here: free some, and it goes on by itself")
 	case errors.Is(err, client.ErrPassphrase):
 		return &Error{Code: WrongKey, Message: client.ErrPassphrase.Error()}
+	case errors.Is(err, identity.ErrLinkCode):
+		return &Error{Code: WrongLinkCode, Message: err.Error()}
+	case errors.Is(err, identity.ErrRecoveryKey):
+		return &Error{Code: WrongRecovery, Message: err.Error()}
 	case errors.Is(err, client.ErrUnfinished), errors.Is(err, client.ErrNoDevice):
 		return Errorf(Unfinished, "joining was begun here and not finished: do the same again")
 	case errors.Is(err, client.ErrTaken), errors.Is(err, client.ErrVaultExists):

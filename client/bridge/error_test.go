@@ -8,12 +8,15 @@ import (
 
 	"sconce/api"
 	"sconce/client"
+	"sconce/identity"
 )
 
 type networkError struct{ down bool }
 
 func (networkError) Error() string       { return "no way to the server" }
 func (e networkError) Unreachable() bool { return e.down }
+
+func mistyped[T any](_ T, err error) error { return err }
 
 func TestErrorsKeepTheirCodes(t *testing.T) {
 	for _, c := range []struct {
@@ -23,6 +26,8 @@ func TestErrorsKeepTheirCodes(t *testing.T) {
 		{errors.New("no such room"), Error{Failed, "no such room"}},
 		{fmt.Errorf("joining: %w", api.Errorf(api.Conflict, "name taken")), Error{"conflict", "joining: name taken"}},
 		{fmt.Errorf("syncing: %w", networkError{true}), Error{Offline, "no way to the server"}},
+		{mistyped(identity.ParseLinkCode("SD1-X")), Error{WrongLinkCode, mistyped(identity.ParseLinkCode("SD1-X")).Error()}},
+		{fmt.Errorf("recovering: %w", mistyped(identity.ParseRecoveryKey("SR1-X"))), Error{WrongRecovery, "recovering: " + mistyped(identity.ParseRecoveryKey("SR1-X")).Error()}},
 		{networkError{false}, Error{Failed, "no way to the server"}},
 		{fmt.Errorf("syncing: %w", client.ErrRemoved), Error{Removed, client.ErrRemoved.Error()}},
 		{fmt.Errorf("syncing: %w", context.DeadlineExceeded), Error{Offline, "the server did not answer in time"}},

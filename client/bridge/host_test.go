@@ -278,6 +278,13 @@ func TestNewDeviceIsLinkedAndWaitingIsCanceled(t *testing.T) {
 		t.Fatalf("me = %+v", got)
 	}
 	recovered := newHost(t, &memory{disk: clienttest.NewDisk()})
+	mistyped := bridge.RecoverParams{Recovery: alice.Recovery[:len(alice.Recovery)-1], Address: alice.Me.Address, DeviceName: "new", Passphrase: "q"}
+	if got := refusal(t, bridge.Recover, recovered, mistyped); got != bridge.WrongRecovery {
+		t.Errorf("recovering with a key that lacks a character = %s", got)
+	}
+	if _, err := bridge.Approve.Call(t.Context(), second, bridge.ApproveParams{Code: "SD1-4Q7ZK"}); err == nil || err.(*bridge.Error).Code != bridge.WrongLinkCode {
+		t.Errorf("approving a mistyped code = %v", err)
+	}
 	askHost(t, bridge.Recover, recovered, bridge.RecoverParams{Recovery: alice.Recovery, Address: alice.Me.Address, DeviceName: "new", Passphrase: "q"})
 	await(t, events, func(e client.Event) bool { return e.Me != nil && e.Me.Removed }) // both were shut out
 }

@@ -205,7 +205,7 @@ var Recover = HostMethod[RecoverParams, EnterResult]{"recover", func(ctx context
 	}
 	recovery, err := identity.ParseRecoveryKey(string(p.Recovery))
 	if err != nil {
-		return EnterResult{}, Errorf(Params, "%v", err)
+		return EnterResult{}, err
 	}
 	keys, err := h.vaultKeys(p.Passphrase, p.Passkey)
 	if err != nil {

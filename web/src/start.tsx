@@ -63,13 +63,10 @@ function notify(session: Session, m: MessageView, room: RoomView | undefined): v
 function explain(error: unknown): string {
   if (!(error instanceof CoreError)) return text("error.internal");
   const known: Partial<Record<CoreError["code"], TextId>> = {
-    offline: "error.offline", wrong_passphrase: "error.wrong_passphrase", busy: "error.busy", full: "error.full", exists: "error.exists", unfinished: "unfinished.title",
+    offline: "error.offline", wrong_passphrase: "error.wrong_passphrase", wrong_link_code: "device.code.bad", wrong_recovery: "recover.key.bad", busy: "error.busy", full: "error.full", exists: "error.exists", unfinished: "unfinished.title",
     removed: "removed.title", forbidden: "error.forbidden", not_found: "error.not_found", conflict: "error.conflict", too_large: "error.too_large",
     rate_limited: "error.rate_limited", unavailable: "error.unavailable", internal: "error.internal", unauthenticated: "error.unauthenticated",
   };
-  // What was copied wrong has no code of its own: the core's message begins with what it was.
-  if (error.code === "failed" && error.message.includes("linking code: ")) return text("device.code.bad");
-  if (error.code === "failed" && error.message.includes("recovery key: ")) return text("recover.key.bad");
   const id = known[error.code];
   return id ? text(id) : text("error.other", { message: error.message });
 }

@@ -388,6 +388,28 @@ test("a room opens where the unread begins, and stays at the bottom for what com
     assert.match(await page.locator("[aria-live=polite].unseen").innerText(), /the very last/);
   }));
 
+test("what is there at once shows no outline of it, and what takes long does", () =>
+  on("story=chats", async (page) => {
+    await page.waitForSelector(".list-rows .row:has-text('Boat rota')");
+    const outline = (of) => page.evaluate(async ([latency, wait, name]) => {
+      globalThis.sconce.door.options.latency = latency;
+      let seen = 0;
+      const began = performance.now();
+      [...document.querySelectorAll(".list-rows .row")].find((r) => r.textContent.includes(name)).click();
+      while (performance.now() - began < wait) {
+        await new Promise(requestAnimationFrame);
+        const there = document.querySelector(".skeleton");
+        if (there && getComputedStyle(there).visibility === "visible") seen ||= performance.now() - began;
+      }
+      return seen;
+    }, of);
+    assert.equal(await outline([40, 600, "Night shift"]), 0, "an outline flashed before what came at once");
+    const after = await outline([1_500, 900, "Boat rota"]);
+    assert.ok(after > 140, `the outline came after ${after} ms; want it after 150`);
+    await page.waitForSelector(".message:has-text('Wednesday is fine')");
+    assert.equal(await page.locator(".skeleton").count(), 0);
+  }));
+
 test("what is unread and in sight stays in sight when an answer to it is begun, and when more comes", () =>
   on("story=room", async (page) => {
     const seen = (text) => page.locator(".message", { hasText: text }).evaluate((e) => {

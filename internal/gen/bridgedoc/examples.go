@@ -72,7 +72,7 @@ var examples = map[string]example{
 	"link": {bridge.LinkParams{Address: "https://chat.example.org/#device1.f7yq….acx7…", DeviceName: "laptop", Passphrase: "correct horse battery"},
 		bridge.EnterResult{Me: aliceOnPhone}, asks(bridge.Exists, bridge.Busy, bridge.WrongKey, bridge.Canceled)},
 	"recover": {bridge.RecoverParams{Recovery: "SR1-7KQ2M-…", Address: "https://chat.example.org/#f7yq…", DeviceName: "phone", Passphrase: "correct horse battery"},
-		bridge.EnterResult{Me: aliceOnPhone}, asks(bridge.Exists, bridge.Busy, bridge.WrongKey, bridge.Code(api.NotFound))},
+		bridge.EnterResult{Me: aliceOnPhone}, asks(bridge.WrongRecovery, bridge.Exists, bridge.Busy, bridge.WrongKey, bridge.Code(api.NotFound))},
 	"cancel":           {done, done, nil},
 	"unlock":           {bridge.UnlockParams{Passphrase: "correct horse battery"}, bridge.EnterResult{Me: aliceOnPhone}, []bridge.Code{bridge.WrongKey, bridge.Unfinished, bridge.Busy}},
 	"lock":             {done, done, nil},
@@ -123,6 +123,6 @@ var examples = map[string]example{
 	"setSettings": {client.SettingsChange{Receipts: &no}, client.Settings{Typing: true}, nil},
 
 	"devices":      {done, []client.DeviceView{{Device: phone, Name: "phone", Added: noon, This: true, Fingerprint: "m2ka 4q7z …", LastSeen: noon}}, nil},
-	"approve":      {bridge.ApproveParams{Code: "SD1-4Q7ZK-…"}, client.DeviceView{Device: "t4ww…", Name: "Linux computer", Added: noon, Fingerprint: "t4ww 7m2c …"}, asks(bridge.Code(api.NotFound))},
+	"approve":      {bridge.ApproveParams{Code: "SD1-4Q7ZK-…"}, client.DeviceView{Device: "t4ww…", Name: "Linux computer", Added: noon, Fingerprint: "t4ww 7m2c …"}, asks(bridge.WrongLinkCode, bridge.Code(api.NotFound))},
 	"removeDevice": {bridge.RemoveDeviceParams{Device: "t4ww…"}, done, asks()},
 }

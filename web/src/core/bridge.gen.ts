@@ -12,6 +12,8 @@ export type ErrorCode =
   | "removed" // this device is no longer one of its person's
   | "locked" // there is no client yet, or no more: join, link, recover or unlock
   | "wrong_passphrase" // the passphrase or passkey does not open what is stored here
+  | "wrong_link_code" // what was given is no linking code: it was mistyped, or a part of it is missing
+  | "wrong_recovery" // what was given is no recovery key: it was mistyped, or a part of it is missing
   | "unfinished" // joining, linking or recovering was begun here: do the same again
   | "exists" // there is a device here already
   | "busy" // another program uses what is stored here

@@ -110,6 +110,47 @@ export const messages = {
     await alice.noBarrier("a room");
   },
 
+  "whoever does not wish it tells nobody that they write or have read, and is not told either": async (w) => {
+    const { alice, bob } = w;
+    const wish = async (on) => {
+      const { page } = bob;
+      await page.keyboard.press("Control+,");
+      await page.locator(".settings-tab", { hasText: "Privacy" }).click();
+      for (const name of [/^Show that you are writing/, /^Delivery and read receipts/]) {
+        const toggle = page.getByRole("switch", { name });
+        assert.equal(await toggle.isChecked(), !on);
+        await toggle.click();
+        await page.waitForFunction((e) => e.getAttribute("aria-checked") === "true" || e.getAttribute("aria-checked") === "false", await toggle.elementHandle());
+        assert.equal(await toggle.isChecked(), on);
+      }
+      await page.keyboard.press("Escape");
+      await page.locator(".settings").waitFor({ state: "detached" });
+    };
+    await alice.opens("Bob");
+    await bob.opens("Alice");
+    await wish(false);
+    await alice.says("are you there?");
+    await bob.hears("are you there?");
+    await bob.types("nobody is told of this");
+    await alice.page.waitForTimeout(2_000);
+    assert.equal(await alice.page.locator(".typing", { hasText: "is writing" }).count(), 0);
+    await alice.state("are you there?", "Sent");
+    await bob.page.keyboard.press("Control+a");
+    await bob.says("I am");
+    await alice.hears("I am");
+    await bob.page.waitForTimeout(1_000);
+    await bob.state("I am", "Sent");
+    await wish(true);
+    await bob.types("and now they are");
+    await alice.page.locator(".typing", { hasText: "Bob is writing" }).waitFor();
+    await bob.page.keyboard.press("Control+a");
+    await bob.page.keyboard.press("Delete");
+    await alice.says("good");
+    await alice.state("good", "Read");
+    await alice.opens("Harbour");
+    await bob.opens("Harbour");
+  },
+
   "replies, reactions, edits and deletes are the same for everybody": async (w) => {
     const { alice, bob } = w;
     await alice.says("the tide turns at four");
