@@ -178,6 +178,7 @@ func (c *Client) stageJoin(r *roomState, resp *api.ReadGroupInfoResponse, gi *ml
 	if err != nil {
 		return nil, fmt.Errorf("%w: joining: %w", errRoom, err)
 	}
+	defer s.Discard() // what it brings is merged from the record
 	next, err := s.GroupInfo()
 	if err != nil {
 		return nil, err

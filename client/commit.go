@@ -115,6 +115,7 @@ func (c *Client) stagePlan(r *roomState, g *mls.Group, p *plan) (*stagedRecord, 
 	if err != nil {
 		return nil, fmt.Errorf("making the change: %w", err)
 	}
+	defer s.Discard() // what it brings is merged from the record
 	gi, err := s.GroupInfo()
 	if err != nil {
 		return nil, fmt.Errorf("making the change: %w", err)
