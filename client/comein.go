@@ -160,6 +160,7 @@ func (c *Client) stageJoin(r *roomState, resp *api.ReadGroupInfoResponse, gi *ml
 	for i, leaf := range public.Members() {
 		if cred, err := room.CredentialOf(leaf); err == nil && cred.Device == c.deviceID() {
 			o.Resync = &i
+			r.Gather = r.Kind == room.Group // it is in, and its store does not know: see gather
 		}
 	}
 	change, err := c.ownPin(people)

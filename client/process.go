@@ -350,7 +350,7 @@ func (c *Client) mergeOwn(b *batch, r *roomState, e *api.Entry, s *stagedRecord)
 		}
 		r.Generation = e.Generation
 		before := r.participants()
-		r.Gather = r.Member && r.Kind == room.Group
+		r.Gather = r.Gather || r.Member && r.Kind == room.Group
 		if err := c.replaceGroup(b, r, g); err != nil {
 			return err
 		}

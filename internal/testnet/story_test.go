@@ -257,14 +257,24 @@ func TestRolledBackStoreJoinsAnewBeforeItSends(t *testing.T) {
 
 // A device that leaves a room takes its person's other devices out first. If it
 // then forgets that it was leaving, since its store was put back to an old copy,
-// they come in again with it. Found by seed 562.
+// they come in again with it, also where the copy is of before the room. Found by
+// seed 562, and 496.
 func TestLeavingThatAnOldCopyForgotIsUndone(t *testing.T) {
+	for _, in := range []bool{true, false} {
+		t.Run(fmt.Sprintf("copied in the room %t", in), func(t *testing.T) { leavingIsForgotten(t, in) })
+	}
+}
+
+func leavingIsForgotten(t *testing.T, in bool) {
 	run(t, 70, func(t *testing.T, n *Net) {
 		alice, bob := n.Person("alice"), n.Person("bob")
 		second := n.mustLink(alice, "alice/2")
 		n.MustQuiet()
-		room := n.room("tea", bob, alice)
 		old := alice.Disk.Clone()
+		room := n.room("tea", bob, alice)
+		if in {
+			old = alice.Disk.Clone()
+		}
 		n.Wire.tamper = func(_ *Link, r *request) ([]byte, error, bool) {
 			var req api.AppendRequest
 			if r.name == api.Append.Name && api.Unmarshal(r.body, &req) == nil && req.Commit == nil {
