@@ -305,16 +305,23 @@ func Recover(ctx context.Context, cfg Config, server string, network identity.Ne
 
 // authed makes a call as this device, and logs in first where it must.
 func authed[Req, Resp any](ctx context.Context, c *Client, e api.Endpoint[Req, Resp], req *Req) (*Resp, error) {
+	resp := new(Resp)
+	if err := c.carry(ctx, e.Name, req, resp); err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+func (c *Client) carry(ctx context.Context, name string, req, resp any) error {
 	for attempt := 0; ; attempt++ {
 		token, err := c.login(ctx, attempt > 0)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		resp, err := call(ctx, c.transport, e, token, req)
-		if apiCode(err) == api.Unauthenticated && attempt == 0 {
-			continue
+		err = carry(ctx, c.transport, name, token, req, resp)
+		if apiCode(err) != api.Unauthenticated || attempt > 0 {
+			return err
 		}
-		return resp, err
 	}
 }
 

@@ -29,20 +29,26 @@ func (e *networkError) Unwrap() error { return e.err }
 
 // call makes a typed call.
 func call[Req, Resp any](ctx context.Context, t Transport, e api.Endpoint[Req, Resp], token []byte, req *Req) (*Resp, error) {
-	body, err := api.Marshal(req)
-	if err != nil {
-		return nil, err
-	}
-	answer, err := t.Call(ctx, e.Name, token, body)
-	if _, ok := errors.AsType[*api.Error](err); err != nil && !ok {
-		return nil, &networkError{err}
-	}
-	if err != nil {
-		return nil, err
-	}
 	resp := new(Resp)
-	if err := api.Unmarshal(answer, resp); err != nil {
+	if err := carry(ctx, t, e.Name, token, req, resp); err != nil {
 		return nil, err
 	}
 	return resp, nil
+}
+
+// carry makes a call of what is req, and reads the answer into resp. It knows no
+// types, of which there are two for each endpoint: a browser downloads it once.
+func carry(ctx context.Context, t Transport, name string, token []byte, req, resp any) error {
+	body, err := api.Marshal(req)
+	if err != nil {
+		return err
+	}
+	answer, err := t.Call(ctx, name, token, body)
+	if _, ok := errors.AsType[*api.Error](err); err != nil && !ok {
+		return &networkError{err}
+	}
+	if err != nil {
+		return err
+	}
+	return api.Unmarshal(answer, resp)
 }

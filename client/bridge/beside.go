@@ -94,9 +94,9 @@ func (b *Beside) holder() (other *Remote, open bool) {
 func (b *Beside) through(ctx context.Context, other *Remote, open bool, method string, params json.RawMessage) (json.RawMessage, *Error) {
 	switch method {
 	case State.Name:
-		return serve(method, params, func(None) (client.DoorView, error) { return b.view(ctx, other, open) })
+		return serve(method, params, new(None), func() (any, error) { return b.view(ctx, other, open) })
 	case Lock.Name:
-		return serve(method, params, func(None) (None, error) { return None{}, b.show(ctx, other, false) })
+		return serve(method, params, new(None), func() (any, error) { return None{}, b.show(ctx, other, false) })
 	case Unlock.Name:
 		answer, err := other.Call(ctx, method, params)
 		if err != nil {

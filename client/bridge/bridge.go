@@ -77,23 +77,27 @@ type None struct{}
 
 // Call makes the call through a door. An error is an *[Error].
 func (m Method[P, R]) Call(ctx context.Context, d Door, p P) (R, error) {
-	return call[P, R](ctx, d, m.Name, p)
+	var result R
+	err := call(ctx, d, m.Name, p, &result)
+	return result, err
 }
 
-func call[P, R any](ctx context.Context, d Door, name string, p P) (R, error) {
-	var result R
+// call makes the call of what is p in JSON, and reads the answer into result. It
+// knows no types, of which there are two for each method: a browser downloads it
+// once.
+func call(ctx context.Context, d Door, name string, p, result any) error {
 	params, err := json.Marshal(p)
 	if err != nil {
-		return result, Errorf(Params, "%s: %v", name, err)
+		return Errorf(Params, "%s: %v", name, err)
 	}
 	answer, refused := d.Call(ctx, name, params)
 	if refused != nil {
-		return result, refused
+		return refused
 	}
-	if err := json.Unmarshal(answer, &result); err != nil {
-		return result, Errorf(Failed, "%s gave what can't be read: %v", name, err)
+	if err := json.Unmarshal(answer, result); err != nil {
+		return Errorf(Failed, "%s gave what can't be read: %v", name, err)
 	}
-	return result, nil
+	return nil
 }
 
 // served is a method of any types.
@@ -110,16 +114,16 @@ func (m Method[P, R]) describe() Description {
 }
 
 func (m Method[P, R]) serve(ctx context.Context, c *client.Client, params json.RawMessage) (json.RawMessage, *Error) {
-	return serve(m.Name, params, func(p P) (R, error) { return m.run(ctx, c, p) })
+	var p P
+	return serve(m.Name, params, &p, func() (any, error) { return m.run(ctx, c, p) })
 }
 
-// serve makes a call of what is typed from JSON.
-func serve[P, R any](name string, params json.RawMessage, run func(P) (R, error)) (json.RawMessage, *Error) {
-	var p P
-	if err := parse(params, &p); err != nil {
+// serve reads JSON into p and makes the call, which knows what that is.
+func serve(name string, params json.RawMessage, p any, run func() (any, error)) (json.RawMessage, *Error) {
+	if err := parse(params, p); err != nil {
 		return nil, Errorf(Params, "%s: %v", name, err)
 	}
-	result, err := run(p)
+	result, err := run()
 	if err != nil {
 		return nil, errorOf(err)
 	}

@@ -103,7 +103,9 @@ type HostMethod[P, R any] struct {
 
 // Call makes the call through a door. An error is an *[Error].
 func (m HostMethod[P, R]) Call(ctx context.Context, d Door, p P) (R, error) {
-	return call[P, R](ctx, d, m.Name, p)
+	var result R
+	err := call(ctx, d, m.Name, p, &result)
+	return result, err
 }
 
 // servedByHost is a [HostMethod] of any types.
@@ -117,7 +119,8 @@ func (m HostMethod[P, R]) describe() Description {
 }
 
 func (m HostMethod[P, R]) serveHost(ctx context.Context, h *Host, params json.RawMessage) (json.RawMessage, *Error) {
-	return serve(m.Name, params, func(p P) (R, error) { return m.run(ctx, h, p) })
+	var p P
+	return serve(m.Name, params, &p, func() (any, error) { return m.run(ctx, h, p) })
 }
 
 // Call implements Door. Calls of a client that is not there answer [Locked].
