@@ -215,6 +215,22 @@ test("what is typed becomes Markdown, mentions and emoji", () =>
     assert.match(await last.innerText(), /a_b_c 2 \* 3 _/);
   }));
 
+test("in a conversation that was left nothing is offered that can't be", () =>
+  on("story=left", async (page) => {
+    await page.locator(".message").last().click({ button: "right" });
+    await page.getByRole("menu").waitFor();
+    assert.deepEqual((await page.getByRole("menuitem").allInnerTexts()).map((n) => n.split("\n")[0]), ["Copy", "Details"]);
+    await page.keyboard.press("Escape");
+    await page.evaluate(() => {
+      const { door } = globalThis.sconce;
+      const room = door.rooms.get("r-old");
+      door.emit({ message: { ...room.log.at(-1), id: "m-lost", seq: 0, sender: "u-mira", mine: true, state: "unknown", text: "See you there" } });
+    });
+    const lost = page.locator(".message-failed", { hasText: "See you there" });
+    await lost.getByText("Not known whether it was sent", { exact: true }).waitFor();
+    assert.deepEqual(await lost.locator(".failed button").allInnerTexts(), ["Discard"]);
+  }));
+
 test("an admin names everyone, and nobody else is offered to", () =>
   on("story=room", async (page) => {
     const options = page.locator(".completions [role=option]");

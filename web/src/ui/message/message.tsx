@@ -55,6 +55,8 @@ export const Message = memo(function Message({ message: m, first, last, group, f
   const session = useSession();
   const ref = useRef<HTMLElement>(null);
   const ending = useLastSeconds(m);
+  const left = useApp((s) => Boolean(s.rooms[m.room]?.left));
+  const open = Boolean(m.id) && !m.deleted && !left && !givenUp(m); // for an answer or a reaction
   const [asking, setAsking] = useState<"delete" | "history" | "details">();
   const [picking, setPicking] = useState(false);
   const [near, setNear] = useState(false);
@@ -74,6 +76,7 @@ export const Message = memo(function Message({ message: m, first, last, group, f
   const what = actions(m, {
     ...acts,
     t,
+    left,
     react: (e) => session.react(m, e),
     pick: () => setPicking(true),
     ask: setAsking,
@@ -107,13 +110,13 @@ export const Message = memo(function Message({ message: m, first, last, group, f
             <Meta message={m} />
           </div>
           <Reactions message={m} />
-          {givenUp(m) && <Failed message={m} />}
+          {givenUp(m) && <Failed message={m} left={left} />}
         </div>
-        {what.length > 0 && (near || picking) && <Toolbar message={m} what={what} picking={picking} setPicking={setPicking} />}
+        {what.length > 0 && (near || picking) && <Toolbar message={m} what={what} open={open} picking={picking} setPicking={setPicking} />}
       </ContextMenu.Trigger>
       <MenuPlace as={ContextMenu.Positioner}>
         <ContextMenu.Popup className="popup menu">
-          {m.id && !m.deleted && (
+          {open && (
             <div className="quick" role="group" aria-label={t("react")}>
               {quick.map((e) => <ContextMenu.Item key={e} className="quick-emoji" onClick={() => session.react(m, e)} aria-label={t("react.with", { emoji: e })}>{e}</ContextMenu.Item>)}
             </div>
@@ -222,13 +225,13 @@ function Reactions({ message: m }: { message: MessageView }) {
   );
 }
 
-function Failed({ message: m }: { message: MessageView }) {
+function Failed({ message: m, left }: { message: MessageView; left: boolean }) {
   const t = useText();
   const session = useSession();
   return (
     <div className="failed" role="status">
       <span>{t(`delivery.${m.state}`)}</span>
-      <button type="button" onClick={() => void session.wish("retry", { room: m.room, message: m.id })}>{t("retry")}</button>
+      {!left && <button type="button" onClick={() => void session.wish("retry", { room: m.room, message: m.id })}>{t("retry")}</button>}
       <button type="button" onClick={() => void session.wish("discard", { room: m.room, message: m.id })}>{t("discard")}</button>
     </div>
   );
@@ -244,6 +247,8 @@ interface Act {
 
 interface Ways extends Acts {
   t: ReturnType<typeof useText>;
+  /** Whether its room was left: nothing can be said there any more. */
+  left: boolean;
   react: (emoji: string) => void;
   pick: () => void;
   ask: (what: "delete" | "history" | "details") => void;
@@ -257,36 +262,39 @@ function actions(m: MessageView, w: Ways): Act[] {
   const { t } = w;
   const out: Act[] = [];
   if (givenUp(m)) {
-    out.push({ name: t("retry"), icon: <RotateCcw size={16} />, go: w.retry }, { name: t("discard"), icon: <X size={16} />, bad: true, go: w.discard });
-  } else {
+    if (!w.left) out.push({ name: t("retry"), icon: <RotateCcw size={16} />, go: w.retry });
+    out.push({ name: t("discard"), icon: <X size={16} />, bad: true, go: w.discard });
+  } else if (!w.left) {
     out.push({ name: t("reply"), key: "r", icon: <CornerUpLeft size={16} className="flip" />, go: () => w.reply(m) });
   }
   if (m.text) out.push({ name: t("copy"), key: "c", icon: <Copy size={16} />, go: () => void navigator.clipboard.writeText(m.text ?? "") });
-  if (editable(m)) out.push({ name: t("edit"), key: "e", icon: <Pencil size={16} />, go: () => w.edit(m) });
+  if (editable(m) && !w.left) out.push({ name: t("edit"), key: "e", icon: <Pencil size={16} />, go: () => w.edit(m) });
   if (m.edited) out.push({ name: t("message.history"), icon: <History size={16} />, go: () => w.ask("history") });
   out.push({ name: t("message.details"), key: "i", icon: <Info size={16} />, go: () => w.ask("details") });
-  if (m.mine && !givenUp(m)) out.push({ name: t("delete"), key: "delete", icon: <Trash2 size={16} />, bad: true, go: () => w.ask("delete") });
+  if (m.mine && !givenUp(m) && !w.left) out.push({ name: t("delete"), key: "delete", icon: <Trash2 size={16} />, bad: true, go: () => w.ask("delete") });
   return out;
 }
 
-function Toolbar({ message: m, what, picking, setPicking }: { message: MessageView; what: Act[]; picking: boolean; setPicking: (on: boolean) => void }) {
+function Toolbar({ message: m, what, open, picking, setPicking }: { message: MessageView; what: Act[]; open: boolean; picking: boolean; setPicking: (on: boolean) => void }) {
   const t = useText();
   const session = useSession();
   const reply = what.find((a) => a.key === "r");
   return (
     <div className="toolbar" data-open={picking || undefined}>
-      <Popover.Root open={picking} onOpenChange={setPicking}>
-        <Popover.Trigger render={<button type="button" className="icon-button icon-button-small" aria-label={t("react")}><SmilePlus size={16} /></button>} />
-        <Popover.Portal>
-          <Popover.Positioner className="positioner" sideOffset={6}>
-            <Popover.Popup className="popup" aria-label={t("react")}>
-              <Suspense fallback={<div className="picker" />}>
-                <EmojiPicker pick={(e) => { session.react(m, e); setPicking(false); }} />
-              </Suspense>
-            </Popover.Popup>
-          </Popover.Positioner>
-        </Popover.Portal>
-      </Popover.Root>
+      {open && (
+        <Popover.Root open={picking} onOpenChange={setPicking}>
+          <Popover.Trigger render={<button type="button" className="icon-button icon-button-small" aria-label={t("react")}><SmilePlus size={16} /></button>} />
+          <Popover.Portal>
+            <Popover.Positioner className="positioner" sideOffset={6}>
+              <Popover.Popup className="popup" aria-label={t("react")}>
+                <Suspense fallback={<div className="picker" />}>
+                  <EmojiPicker pick={(e) => { session.react(m, e); setPicking(false); }} />
+                </Suspense>
+              </Popover.Popup>
+            </Popover.Positioner>
+          </Popover.Portal>
+        </Popover.Root>
+      )}
       {reply && <IconButton small label={reply.name} keys="R" onClick={reply.go}>{reply.icon}</IconButton>}
       <Menu.Root>
         <Menu.Trigger render={<button type="button" className="icon-button icon-button-small" aria-label={t("more")}><Ellipsis size={16} /></button>} />
