@@ -572,6 +572,8 @@ func (c *Client) SetAdmin(ctx context.Context, id, user string, admin bool) erro
 				return nil, errors.New("only an admin of the room says who is one")
 			case !ok:
 				return nil, errors.New("this person is not in the room")
+			case !admin && q.Role == role && there.May(u):
+				return nil, errors.New("nobody is an admin of this room, so everybody may do what admins do: make somebody one")
 			case q.Role == role:
 				return nil, nil
 			case !admin && !slices.ContainsFunc(there.List, func(p room.Participant) bool { return p.User != u && p.Role == room.Admin }):

@@ -247,7 +247,7 @@ func (c *Client) roomView(r *roomState) (RoomView, error) {
 	s := r.state()
 	v := RoomView{Room: fmt.Sprintf("%x", r.id[:]), Kind: "group", Name: c.roomName(r), Description: s.Description,
 		Expire: int(s.Expire), Burn: int(s.Burn), Last: int(r.Cursor), Left: r.Left, Alarm: r.Alarm,
-		Members: []MemberView{}, Verified: len(r.participants().List) > 1, Pinned: r.Pinned, Notify: notifyNames[min(r.Notify, content.NotifyNone)]}
+		Members: []MemberView{}, Admin: r.participants().May(c.device.User), Verified: len(r.participants().List) > 1, Pinned: r.Pinned, Notify: notifyNames[min(r.Notify, content.NotifyNone)]}
 	p := r.participants()
 	devices := map[identity.UserID]int{}
 	if g, err := c.openGroup(r); err != nil {
@@ -263,7 +263,7 @@ func (c *Client) roomView(r *roomState) (RoomView, error) {
 		}
 	}
 	for _, q := range p.List {
-		v.Members = append(v.Members, MemberView{User: q.User.String(), Name: c.nameOf(q.User), Admin: p.May(q.User),
+		v.Members = append(v.Members, MemberView{User: q.User.String(), Name: c.nameOf(q.User), Admin: q.Role == room.Admin,
 			Trust: c.trust(q.User), Devices: devices[q.User]})
 		v.Verified = v.Verified && c.trust(q.User) == Verified
 	}

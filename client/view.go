@@ -55,11 +55,14 @@ type RoomView struct {
 	Expire      int          `json:"expire,omitempty"` // seconds
 	Burn        int          `json:"burn,omitempty"`   // seconds
 	Members     []MemberView `json:"members"`
-	Verified    bool         `json:"verified"` // everybody in it is
-	Unread      int          `json:"unread,omitempty"`
-	Mentions    int          `json:"mentions,omitempty"`    // of the unread, those that mention this person
-	FirstUnread int          `json:"firstUnread,omitempty"` // seq of the first
-	Last        int          `json:"last"`                  // place of the newest entry this device has taken in
+	// Admin says that this person may do what admins may: they are one, or nobody
+	// is, because the last one left.
+	Admin       bool `json:"admin,omitempty"`
+	Verified    bool `json:"verified"` // everybody in it is
+	Unread      int  `json:"unread,omitempty"`
+	Mentions    int  `json:"mentions,omitempty"`    // of the unread, those that mention this person
+	FirstUnread int  `json:"firstUnread,omitempty"` // seq of the first
+	Last        int  `json:"last"`                  // place of the newest entry this device has taken in
 	// LastMessage is the newest message that is still here, for a line of
 	// preview: its text is cut to 280 characters.
 	LastMessage *MessageView `json:"lastMessage,omitempty"`

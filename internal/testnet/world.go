@@ -255,7 +255,7 @@ func (w *World) send(d *Device) error {
 	case 1:
 		draft.Burn = 10 + w.random.IntN(100)
 	case 2:
-		if admin := func(m client.MemberView) bool { return m.Admin && m.User == d.user.String() }; r.Kind == "group" && slices.ContainsFunc(r.Members, admin) {
+		if r.Kind == "group" && r.Admin {
 			draft.Text += " " + client.MentionAll(d.Client.Me().Network, r.Room)
 		}
 	}

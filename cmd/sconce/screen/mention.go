@@ -21,9 +21,10 @@ func (m *model) named(r client.RoomView, text string) string {
 		name := plain.Name(p.Name)
 		if p.User != m.me.User {
 			links[name] = client.Mention(m.me.Network, p.User, p.Name)
-		} else if p.Admin && r.Kind != "direct" {
-			links["all"] = client.MentionAll(m.me.Network, r.Room)
 		}
+	}
+	if r.Admin && r.Kind != "direct" {
+		links["all"] = client.MentionAll(m.me.Network, r.Room)
 	}
 	names := slices.SortedFunc(maps.Keys(links), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
 	var b strings.Builder

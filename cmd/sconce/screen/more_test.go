@@ -58,7 +58,7 @@ func TestMentionShowsTheTrueName(t *testing.T) {
 
 func TestTypedNamesAreMentions(t *testing.T) {
 	m := &model{me: client.Me{User: "alice", Network: "abc"}}
-	r := client.RoomView{Room: "0a", Kind: "group", Members: []client.MemberView{{User: "alice", Name: "Alice", Admin: true}, {User: "bo", Name: "Bo"}, {User: "bob", Name: "Bo Smith"}, {User: "jose", Name: "José"}}}
+	r := client.RoomView{Room: "0a", Kind: "group", Admin: true, Members: []client.MemberView{{User: "alice", Name: "Alice"}, {User: "bo", Name: "Bo"}, {User: "bob", Name: "Bo Smith"}, {User: "jose", Name: "José"}}}
 	for text, want := range map[string]string{
 		"@bo, come":          "[@Bo](mimi://abc/u/bo), come",
 		"ask @Bo Smith":      "ask [@Bo Smith](mimi://abc/u/bob)",
@@ -73,7 +73,7 @@ func TestTypedNamesAreMentions(t *testing.T) {
 			t.Errorf("%q = %q, want %q", text, got, want)
 		}
 	}
-	r.Members[0].Admin = false
+	r.Admin = false
 	if got := m.named(r, "@all"); got != "@all" {
 		t.Errorf("of a member @all is %q", got)
 	}

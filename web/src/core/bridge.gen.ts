@@ -386,6 +386,9 @@ export interface RoomView {
   /** seconds */
   readonly burn?: number;
   readonly members: readonly MemberView[];
+  /** Admin says that this person may do what admins may: they are one, or nobody is, because the
+   * last one left. */
+  readonly admin?: boolean;
   /** everybody in it is */
   readonly verified: boolean;
   readonly unread?: number;

@@ -130,7 +130,7 @@ export class FakeDoor implements Door {
       return { user, name: p.name, trust: p.trust, devices: p.devices ?? 1, admin: i < 1 && extra.kind !== "direct" };
     });
     const made: Room = {
-      room, kind: "group", name, members, last: 0, activity: 0, notify: "all",
+      room, kind: "group", name, members, admin: true, last: 0, activity: 0, notify: "all",
       verified: members.every((m) => m.user === this.me.user || m.trust === "verified"), log: [], ...extra,
     };
     this.rooms.set(room, made);
@@ -282,6 +282,7 @@ export class FakeDoor implements Door {
     setAdmin: ({ room, user, admin }) => {
       const r = this.#room(room);
       r.members = r.members.map((m) => (m.user === user ? { ...m, admin } : m));
+      r.admin = r.members.some((m) => m.admin && m.user === this.me.user) || !r.members.some((m) => m.admin);
       this.#tellNotice(r, { what: admin ? "admin" : "member", by: this.me.user, who: [user] }, "admin");
       return {};
     },

@@ -304,8 +304,7 @@ function useChoices(room: RoomView, query: Query | undefined): Choice[] {
       }
       // Last, so that nobody calls everyone by a slip; but first for who typed just that.
       const name = t("mention.all");
-      const admin = room.kind === "group" && room.members.some((m) => m.user === me && m.admin);
-      const fit = admin && (fuzzy(query.text, name) ?? fuzzy(query.text, "all"));
+      const fit = room.kind === "group" && room.admin && (fuzzy(query.text, name) ?? fuzzy(query.text, "all"));
       const best = found.sort((a, b) => b.score - a.score).slice(0, fit ? shownChoices - 1 : shownChoices);
       const everyone = fit ? [{ name, all: true }] : [];
       return ["all", name].includes(query.text.toLowerCase()) ? [...everyone, ...best] : [...best, ...everyone];
@@ -316,5 +315,5 @@ function useChoices(room: RoomView, query: Query | undefined): Choice[] {
       if (name) found.push({ name, glyph, score: (name.startsWith(wanted) ? 100 : 0) - name.length });
     }
     return found.sort((a, b) => b.score - a.score).slice(0, shownChoices);
-  }, [query?.kind, query?.text, emoji, room.members, me, t]);
+  }, [query?.kind, query?.text, emoji, room.members, room.admin, me, t]);
 }

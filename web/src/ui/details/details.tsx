@@ -23,7 +23,7 @@ export function Details({ room, edge }: { room: RoomView; edge?: ReactNode }) {
   const [asking, setAsking] = useState<"add" | "leave" | "edit">();
   const landmark = useRef<HTMLElement>(null);
   const peer = other(room, me);
-  const admin = room.kind === "direct" || room.members.some((m) => m.user === me && m.admin);
+  const admin = room.kind === "direct" || room.admin === true;
   const set = (change: { expire?: number; burn?: number }) => void session.wish("setRoom", { room: room.room, ...change });
   return (
     <LandmarkContext value={landmark}>
