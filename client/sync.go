@@ -501,6 +501,10 @@ func (c *Client) tend(ctx context.Context, r *roomState) (moved bool, err error)
 		// still participates, or housekeeping learns that they do not.
 		r.Left, r.Leaving, r.Leaver = false, false, identity.DeviceID{}
 	}
+	if r.Left && s != nil && s.Member && s.From > r.Cursor+1 {
+		// Let in again since, by a Welcome that a later state of this store has read.
+		r.Left, r.Leaving, r.Leaver = false, false, identity.DeviceID{}
+	}
 	left := r.Left && (r.Leaving || s == nil || s.Member)
 	if s != nil && s.Member && s.From > r.Cursor+1 && r.Member && r.Stuck == "" && (staged == nil || !staged.Join) {
 		// The device came in anew, which its store does not know of, and no

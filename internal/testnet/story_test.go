@@ -305,6 +305,51 @@ func leavingIsForgotten(t *testing.T, in bool) {
 	})
 }
 
+// A device that was taken out and let in again, and whose store is put back to a
+// copy of between the two, comes in: nobody sends it the Welcome twice. Found by
+// seed 278.
+func TestOldCopyOfWhenItWasOutComesIn(t *testing.T) {
+	for _, left := range []bool{true, false} {
+		t.Run(fmt.Sprintf("its person left %t", left), func(t *testing.T) { outAndIn(t, left) })
+	}
+}
+
+func outAndIn(t *testing.T, left bool) {
+	run(t, 72, func(t *testing.T, n *Net) {
+		alice, bob := n.Person("alice"), n.Person("bob")
+		second := n.mustLink(alice, "alice/2")
+		n.MustQuiet()
+		room := n.room("tea", bob, alice)
+		out := func() error { return bob.Client.RemovePerson(t.Context(), room, alice.Client.Me().User) }
+		if left {
+			out = func() error { return alice.Client.Leave(t.Context(), room) }
+		}
+		if err := out(); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		if !viewOf(t, second, room).Left {
+			t.Fatal("the second device is still in")
+		}
+		old := second.Disk.Clone()
+		if err := bob.Client.AddPeople(t.Context(), room, []string{alice.Client.Me().User}); err != nil {
+			t.Fatal(err)
+		}
+		n.MustQuiet()
+		_ = second.Client.Close()
+		second.Disk = old
+		second.Open()
+		n.MustQuiet()
+		bob.say(room, "back again?")
+		n.MustQuiet()
+		for _, d := range []*Device{alice, second} {
+			if _, ok := line(t, d, room, "back again?"); !ok || viewOf(t, d, room).Left {
+				t.Errorf("%s shows what bob said %t, left %t", d.Name, ok, viewOf(t, d, room).Left)
+			}
+		}
+	})
+}
+
 func digestOf(t *testing.T, d *Device, room string) client.RoomDigest {
 	t.Helper()
 	all, err := d.Client.Digest()
