@@ -160,6 +160,15 @@ try {
   await call(other, "unlock", { passphrase: "correct horse" });
   assert.equal((await texts(leader, room)).length, after.length);
 
+  // Whoever unlocks in the moment after has unlocked, and not a core that is about to end.
+  const { token: again } = await call(leader, "handover");
+  await leader.evaluate(async (token) => {
+    await door.call("lock", {});
+    await door.call("unlock", { token });
+  }, again);
+  await leader.waitForTimeout(400);
+  assert.equal((await call(leader, "state")).state, "open", "what was unlocked was locked again");
+
   // Whoever locks and closes at once has locked, also where the tab that closes
   // led; and nobody is asked for the passphrase who has not locked.
   let [first, second] = [leader, other];

@@ -37,6 +37,7 @@ export class Leader {
   #era = "";
   #ready = false;
   #open = false;
+  #over = false; // the core was locked, and says its last words
   #failed: ToAll | undefined;
   #failures = 0;
   #began = 0;
@@ -61,7 +62,7 @@ export class Leader {
   }
 
   #start(worker: Worker): void {
-    this.#ready = this.#open = this.#locking = false;
+    this.#ready = this.#open = this.#over = this.#locking = false;
     this.#era = crypto.randomUUID();
     this.#began = performance.now();
     this.#worker = worker;
@@ -156,6 +157,7 @@ export class Leader {
   /** With the worker go all keys: its memory is the browser's again. */
   #locked(): void {
     this.#open = false;
+    this.#over = true; // what is asked now would end with it: the tabs ask the next one
     this.#setToken(null);
     this.#idle.after(0);
     const worker = this.#worker;
@@ -193,7 +195,7 @@ export class Leader {
         else if (this.#ready) this.#opened(message.tab);
         break;
       case "line":
-        if (message.era === this.#era) this.#core({ kind: "line", tab: message.tab, line: message.line });
+        if (message.era === this.#era && !this.#over) this.#core({ kind: "line", tab: message.tab, line: message.line });
         break;
       case "active":
         this.#idle.touch();
