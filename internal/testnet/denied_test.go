@@ -186,9 +186,7 @@ func takenOutUnseen(t *testing.T, n *Net) (alice, bob *Device, room string) {
 	if v := viewOf(t, bob, room); !v.Left || v.Alarm != "" {
 		t.Fatalf("bob saw himself taken out, and shows left %t, alarm %q", v.Left, v.Alarm)
 	}
-	_ = bob.Client.Close()
-	bob.Disk = old
-	bob.Open()
+	bob.PutBack(old)
 	bob.MustSync()
 	return alice, bob, room
 }
@@ -294,9 +292,7 @@ func TestOldCopyDoesNotKnowWhatBecameOfWhatWaited(t *testing.T) {
 			t.Fatal(err)
 		}
 		n.MustQuiet()
-		_ = bob.Client.Close()
-		bob.Disk = old
-		bob.Open()
+		bob.PutBack(old)
 		bob.MustSync()
 		if v := viewOf(t, bob, room); v.Alarm == "" {
 			t.Fatal("the old copy learned that its person left, and this test tests nothing")

@@ -244,9 +244,7 @@ func TestOldCopyDoesNotBringBackWhatBurned(t *testing.T) {
 			t.Fatalf("after it burned bob shows %q", got)
 		}
 
-		_ = bob.Client.Close()
-		bob.Disk = old
-		bob.Open()
+		bob.PutBack(old)
 		n.MustQuiet()
 		alice.say(room, "stays")
 		bob.MustSync()

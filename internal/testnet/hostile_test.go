@@ -369,9 +369,7 @@ func TestOldCopyShowsByTheBytesOfItsMessage(t *testing.T) {
 		if len(attempts) < 2 || bytes.Equal(attempts[0], attempts[len(attempts)-1]) {
 			t.Fatalf("%d attempts, and the last is the first", len(attempts))
 		}
-		_ = alice.Client.Close()
-		alice.Disk = old
-		alice.Open()
+		alice.PutBack(old)
 		n.Wire.tamper = func(l *Link, r *request) ([]byte, error, bool) {
 			if l != alice.Link || r.name != api.Rooms.Name {
 				return nil, nil, false

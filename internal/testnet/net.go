@@ -281,6 +281,15 @@ func (d *Device) Reopen() {
 	d.Open()
 }
 
+// PutBack opens the device on another copy of its store, which is the device's
+// from now on.
+func (d *Device) PutBack(disk *clienttest.Disk) {
+	d.net.t.Helper()
+	_ = d.Client.Close()
+	d.Disk = disk
+	d.Open()
+}
+
 // Sync is one sync of the client.
 func (d *Device) Sync() error { return d.Client.Sync(context.Background()) }
 

@@ -228,9 +228,7 @@ func TestRolledBackStoreJoinsAnewBeforeItSends(t *testing.T) {
 		n.MustQuiet()
 		epoch := epochOf(t, bob, room)
 
-		_ = alice.Client.Close()
-		alice.Disk = old
-		alice.Open()
+		alice.PutBack(old)
 		var sent []uint64 // epochs of the messages that leave the old store
 		n.Wire.tamper = func(l *Link, r *request) ([]byte, error, bool) {
 			var req api.AppendRequest
@@ -291,9 +289,7 @@ func leavingIsForgotten(t *testing.T, in bool) {
 		}
 		n.Wire.tamper = nil
 
-		_ = alice.Client.Close()
-		alice.Disk = old
-		alice.Open()
+		alice.PutBack(old)
 		n.MustQuiet()
 		bob.say(room, "still here?")
 		n.MustQuiet()
@@ -336,9 +332,7 @@ func outAndIn(t *testing.T, left bool) {
 			t.Fatal(err)
 		}
 		n.MustQuiet()
-		_ = second.Client.Close()
-		second.Disk = old
-		second.Open()
+		second.PutBack(old)
 		n.MustQuiet()
 		bob.say(room, "back again?")
 		n.MustQuiet()
