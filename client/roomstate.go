@@ -244,11 +244,10 @@ func (c *Client) Room(id string) (RoomView, error) {
 }
 
 func (c *Client) roomView(r *roomState) (RoomView, error) {
-	s := r.state()
+	s, p := r.state(), r.participants()
 	v := RoomView{Room: fmt.Sprintf("%x", r.id[:]), Kind: "group", Name: c.roomName(r), Description: s.Description,
 		Expire: int(s.Expire), Burn: int(s.Burn), Last: int(r.Cursor), Left: r.Left, Alarm: r.Alarm,
-		Members: []MemberView{}, Admin: r.participants().May(c.device.User), Verified: len(r.participants().List) > 1, Pinned: r.Pinned, Notify: notifyNames[min(r.Notify, content.NotifyNone)]}
-	p := r.participants()
+		Members: []MemberView{}, Admin: p.May(c.device.User), Verified: len(p.List) > 1, Pinned: r.Pinned, Notify: notifyNames[min(r.Notify, content.NotifyNone)]}
 	devices := map[identity.UserID]int{}
 	if g, err := c.openGroup(r); err != nil {
 		return v, err
