@@ -226,11 +226,11 @@ func (m *model) sendIt(room, text string) []wish {
 func (m *model) submitEdit(text string) []wish {
 	was := m.compose.editing
 	m.compose.take(unsent{})
+	if text == plain.Mentions(*was) { // as it was taken
+		return nil
+	}
 	if c := m.room(was.Room); c != nil {
 		text = m.named(c.RoomView, text)
-	}
-	if text == was.Text {
-		return nil
 	}
 	return []wish{tell(bridge.Edit, bridge.EditParams{Room: was.Room, Message: was.ID, Text: text}, nil)}
 }

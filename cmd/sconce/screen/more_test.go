@@ -79,6 +79,22 @@ func TestTypedNamesAreMentions(t *testing.T) {
 	}
 }
 
+func TestEditThatChangesNothingIsNone(t *testing.T) {
+	s := aShow(t, quiet(), 80, 24)
+	m := s.comes("team", 9, "[@Robert](mimi://abc/u/bob) to the boats")
+	m.Mine, m.Sender, m.Mentions = true, "alice", []client.MentionView{{User: "bob", Name: "Bob"}}
+	s.event(client.Event{Message: &m})
+	s.asked()
+	s.keys("up")
+	s.shows("your message; Esc gives up", "@Bob to the boats")
+	s.keys("enter")
+	for _, call := range s.asked() {
+		if strings.HasPrefix(call, "edit ") {
+			t.Errorf("what was not changed was edited: %s", call)
+		}
+	}
+}
+
 func TestEveryoneIsShownAsMentionedOnlyWhereTheyAre(t *testing.T) {
 	s := aShow(t, quiet(), 80, 24)
 	m := s.comes("team", 9, "[@Boss](mimi://abc/r/0a) to the boats")
