@@ -130,7 +130,7 @@ export const app = {
     await assert.rejects(stage.sconceWithout("erin", "rooms"), "a locked store is open to a command");
     await erin.unlocks();
     await erin.settings("Privacy");
-    await page.getByLabel("Lock when idle").selectOption({ label: "Never" });
+    await erin.locksWhenIdle("Never");
     await page.keyboard.press("Escape");
     await eventually(() => stage.sconceWithout("erin", "rooms"), "a command beside the open page");
     const began = Date.now();

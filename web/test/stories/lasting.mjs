@@ -184,7 +184,7 @@ export const lasting = {
     const { page } = alice;
     await page.clock.install();
     await alice.settings("Privacy");
-    await page.getByLabel("Lock when idle").selectOption({ label: "5 minutes" });
+    await alice.locksWhenIdle("5 minutes");
     await eventually(async () => {
       await page.clock.fastForward("02:00");
       return page.getByRole("heading", { name: "Locked" }).isVisible();
@@ -192,7 +192,7 @@ export const lasting = {
     await alice.reloads();
     await alice.unlocks();
     await alice.settings("Privacy");
-    await page.getByLabel("Lock when idle").selectOption({ label: "Never" });
+    await alice.locksWhenIdle("Never");
     await page.keyboard.press("Escape");
   },
 

@@ -4,6 +4,7 @@
 //   node test/stories/main.mjs BIN CHROMIUM WORK [PATTERN of stories' names]
 //
 // BIN holds sconced, which carries the page, and sconce; WORK is an empty folder.
+// With LATE=MILLISECONDS every core is that slow to hear its page.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { app } from "./app.mjs";
@@ -37,6 +38,7 @@ async function play(w, name, story) {
       await page.screenshot({ path: join(folder, `${name.replace(/\W+/g, "-").slice(0, 60)}-${i}.png`), timeout: 5_000 }).catch(() => undefined);
     }
     const faults = stage.people.flatMap((p) => p.faults.splice(0));
+    await stage.mends(w).catch((still) => faults.push(`and it could not be mended for the next: ${still.message}`));
     tell({ story: name, ms: Date.now() - began, error: [String(error.stack ?? error), ...faults].join("\n") });
     return false;
   }

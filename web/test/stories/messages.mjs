@@ -117,11 +117,9 @@ export const messages = {
       await page.keyboard.press("Control+,");
       await page.locator(".settings-tab", { hasText: "Privacy" }).click();
       for (const name of [/^Show that you are writing/, /^Delivery and read receipts/]) {
-        const toggle = page.getByRole("switch", { name });
-        assert.equal(await toggle.isChecked(), !on);
-        await toggle.click();
-        await page.waitForFunction((e) => e.getAttribute("aria-checked") === "true" || e.getAttribute("aria-checked") === "false", await toggle.elementHandle());
-        assert.equal(await toggle.isChecked(), on);
+        const toggle = (is) => page.getByRole("switch", { name, checked: is });
+        await toggle(!on).click();
+        await toggle(on).waitFor();
       }
       await page.keyboard.press("Escape");
       await page.locator(".settings").waitFor({ state: "detached" });

@@ -18,6 +18,8 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 export const passphrase = "lantern harbour ledger";
 /** How long anything may take on a busy machine before a story gives up. */
 export const patience = Number(process.env.PATIENCE ?? 60_000);
+/** By how many milliseconds every core is slow to hear its page, as on a busy machine: shows what a story did not wait for. */
+const late = Number(process.env.LATE ?? 0);
 
 export const args = [
   "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -45,6 +47,19 @@ export async function freePort() {
   const { port } = probe.address();
   await new Promise((done) => probe.close(done));
   return port;
+}
+
+/** Runs in a page: what it asks of the core goes out so many milliseconds later, in its order. */
+function delaysCalls(ms) {
+  const { postMessage } = BroadcastChannel.prototype;
+  BroadcastChannel.prototype.postMessage = function (message) {
+    if (message.kind === "line" && message.tab) setTimeout(() => postMessage.call(this, message), ms);
+    else postMessage.call(this, message);
+  };
+  const { send } = WebSocket.prototype;
+  WebSocket.prototype.send = function (data) {
+    setTimeout(() => this.readyState === WebSocket.OPEN && send.call(this, data), ms);
+  };
 }
 
 /** One server, one browser, and whoever comes. */
@@ -188,6 +203,36 @@ export class Stage {
     assert.deepEqual(faults, []);
   }
 
+  /**
+   * After a story that failed somewhere in its middle: the server runs, whoever came
+   * for that story alone is gone, and the others are at their desks again, so that the
+   * next one fails for its own reasons alone.
+   */
+  async mends(w) {
+    if (this.server.exitCode !== null || this.server.signalCode !== null) await this.startServer();
+    const staying = Object.entries(w).filter(([, p]) => p instanceof Person && this.people.some((q) => q.context === p.context));
+    for (const { context } of [...this.people]) {
+      if (staying.some(([, p]) => p.context === context)) continue;
+      await context.close();
+      this.people = this.people.filter((p) => p.context !== context);
+    }
+    for (const [name, person] of staying) {
+      await person.context.setOffline(false);
+      if (staying.some(([other, p]) => other < name && p.context === person.context)) {
+        delete w[name]; // a second tab, which stories open that want one
+        continue;
+      }
+      const page = (person.page = person.page.isClosed() ? await person.context.newPage() : person.page);
+      for (const other of person.context.pages()) if (other !== page) await other.close();
+      await page.goto(person.home);
+      const locked = page.locator("input[type=password]");
+      await locked.or(page.locator(".desk")).first().waitFor();
+      if (await locked.isVisible()) await person.unlocks();
+      if (w.harbour && (name === "alice" || name === "bob")) await person.opens("Harbour"); // where most of them begin
+    }
+    for (const p of this.people) p.faults.splice(0);
+  }
+
   /** A figure for whoever runs the stories. */
   measured(what, value) {
     console.log(JSON.stringify({ measured: what, value }));
@@ -203,6 +248,7 @@ export class Stage {
     await context.addInitScript(() => {
       addEventListener("securitypolicyviolation", (e) => console.error(`policy: ${e.violatedDirective} ${e.blockedURI} ${e.sample}`));
     });
+    if (late > 0) await context.addInitScript(delaysCalls, late);
     context.on("console", (m) => m.type() === "error" && faults.push(`${m.text()} ${m.location().url ?? ""}`));
     context.on("weberror", (e) => faults.push(`error: ${e.error().message}`));
     context.on("request", (r) => {
@@ -232,7 +278,7 @@ export class Stage {
 /** Somebody at a page. */
 export class Person {
   constructor(page, context, faults) {
-    Object.assign(this, { page, context, faults });
+    Object.assign(this, { page, context, faults, home: new URL(page.url()).origin });
   }
 
   async signUp(name) {
@@ -284,8 +330,7 @@ export class Person {
   }
 
   async in(name) {
-    await this.page.locator(".room h1", { hasText: name }).waitFor();
-    await this.page.locator(".editor").waitFor();
+    for (const what of [this.page.locator(".room h1", { hasText: name }), this.page.locator(".timeline"), this.page.locator(".editor")]) await what.waitFor();
   }
 
   async types(text) {
@@ -366,6 +411,13 @@ export class Person {
   async settings(tab) {
     await this.page.keyboard.press("Control+,");
     await this.page.getByRole("tab", { name: tab }).click();
+  }
+
+  /** Sets in the open settings after how long this device locks itself, and waits until that holds. */
+  async locksWhenIdle(label) {
+    const choice = this.page.getByLabel("Lock when idle");
+    const [value] = await choice.selectOption({ label });
+    await eventually(async () => (await choice.inputValue()) === value, `the choice of ${label}`);
   }
 
   /** Nothing on this screen is a barrier to anybody. */
