@@ -66,6 +66,7 @@ type Client struct {
 	signalled uint64                      // signals made since the client opened
 	inbox     uint64                      // the inbox was read up to here since the client opened
 	broken    error                       // the vault failed: nothing more is done
+	failed    chan struct{}               // closed when it is set
 
 	online, wasOnline bool
 	reach             Reach
@@ -116,7 +117,7 @@ func Open(cfg Config) (*Client, error) {
 func newClient(cfg Config) *Client {
 	c := &Client{
 		transport: cfg.Transport, clock: cfg.Clock, log: cfg.Log, vault: cfg.Vault,
-		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), timed: make(chan struct{}, 1),
+		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), timed: make(chan struct{}, 1), failed: make(chan struct{}),
 		logs: map[identity.UserID]*identity.Log{}, people: map[identity.UserID]*personRecord{},
 		rooms: map[room.ID]*roomState{}, lastSeen: map[identity.DeviceID]int64{},
 	}
@@ -201,7 +202,8 @@ func (c *Client) Close() error {
 	if errors.Is(c.broken, errClosed) {
 		return nil
 	}
-	c.broken = errClosed
+	_ = c.fail(errClosed)
+	c.broken = errClosed // whatever it was before
 	return c.vault.Close()
 }
 
@@ -245,6 +247,18 @@ func (c *Client) lookAgain() {
 	default:
 	}
 }
+
+// fail keeps why nothing more is done, and gives it back. The first one stays.
+func (c *Client) fail(err error) error {
+	if c.broken == nil {
+		c.broken = err
+		close(c.failed)
+	}
+	return c.broken
+}
+
+// Failed is closed when the client can do nothing more, for the reason that [Client.Err] gives.
+func (c *Client) Failed() <-chan struct{} { return c.failed }
 
 // Err gives why the client can do nothing more, or nil. What its store failed to
 // take is not there, and what it took is: another client of the same vault, opened
@@ -294,9 +308,7 @@ func (b *batch) apply() error {
 	}
 	if len(b.puts) > 0 {
 		if err := b.c.vault.Apply(b.puts); err != nil {
-			b.c.broken = fmt.Errorf("saving: %w", err)
-			b.c.lookAgain() // Run ends
-			return b.c.broken
+			return b.c.fail(fmt.Errorf("saving: %w", err))
 		}
 	}
 	if b.timely {

@@ -80,6 +80,9 @@ func (c *Client) keepTime(ctx context.Context) error {
 		case <-ctx.Done():
 			t.Stop()
 			return nil
+		case <-c.failed:
+			t.Stop()
+			return c.Err()
 		case <-c.timed: // perhaps something earlier
 			t.Stop()
 		case <-t.C:

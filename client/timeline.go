@@ -402,7 +402,7 @@ func (c *Client) expire(b *batch) {
 		return nil
 	})
 	if err != nil {
-		c.broken = fmt.Errorf("expiring: %w", err)
+		_ = c.fail(fmt.Errorf("expiring: %w", err))
 		return
 	}
 	for _, d := range all {
@@ -414,7 +414,7 @@ func (c *Client) expire(b *batch) {
 		}
 		it, err := c.readItem(b, r, d.seq)
 		if err != nil {
-			c.broken = fmt.Errorf("expiring: %w", err)
+			_ = c.fail(fmt.Errorf("expiring: %w", err))
 			return
 		}
 		if it == nil || it.Expires > now {
@@ -433,7 +433,7 @@ func (c *Client) dropItem(b *batch, r *roomState, seq uint64, it *itemRecord) {
 	c.recount(b, r, seq, it, nil)
 	b.event(Event{Gone: &GoneEvent{Room: hex.EncodeToString(r.id[:]), ID: it.ID.String()}})
 	if err := c.tellReplies(b, r, it.ID); err != nil {
-		c.broken = fmt.Errorf("expiring: %w", err)
+		_ = c.fail(fmt.Errorf("expiring: %w", err))
 	}
 }
 

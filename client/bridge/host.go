@@ -237,17 +237,16 @@ func (h *Host) currentState(ctx context.Context) (client.DoorView, error) {
 func (h *Host) state() (client.DoorView, error) {
 	v := h.platform.About()
 	h.mu.Lock()
-	r, unfinished := h.now, h.unfinished
-	if r != nil && r.failed != nil {
-		defer h.mu.Unlock()
-		return h.told, nil // it will be open again
-	}
+	r, unfinished, told := h.now, h.unfinished, h.told
 	h.mu.Unlock()
 	var hint client.VaultHint
 	var err error
 	if r != nil {
 		v.State = client.PhaseOpen
 		hint, err = r.client.VaultHint()
+		if err != nil && r.client.Err() != nil {
+			return told, nil // its store failed: another takes its place
+		}
 	} else {
 		v.State = client.PhaseLocked
 		hint, err = h.platform.Hint()

@@ -41,11 +41,15 @@ func (h *Host) awaitSpace(ctx context.Context, r *running) error {
 	}
 	p, limited := h.platform.(Limited)
 	for {
-		if err := client.Pause(ctx, lookEvery); err != nil {
-			return err
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.client.Failed():
+			return r.client.Err()
+		case <-time.After(lookEvery):
 		}
-		if err := r.client.Err(); err != nil || !limited {
-			return err
+		if !limited {
+			return nil
 		}
 		if err := h.takeTurn(ctx); err != nil {
 			return err

@@ -84,6 +84,10 @@ func TestFullStoreIsToldOfAndGoesOnByItself(t *testing.T) {
 		if got := refusedWith(t, bridge.Send, h, bridge.SendParams{Room: room, Draft: client.Draft{Text: "refused"}}); got != bridge.Full {
 			t.Errorf("a message that can't be kept is refused with %q, want %q", got, bridge.Full)
 		}
+		// Before another client is in the place of the one that failed, too.
+		if got := stateOf(t, h); got != client.PhaseOpen {
+			t.Errorf("just after it was refused the door is %q", got)
+		}
 		reached(client.ReachFull)
 	}
 	for range events { // ends: whoever listens is to read anew
