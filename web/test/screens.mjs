@@ -265,6 +265,37 @@ test("an admin names everyone, and nobody else is offered to", () =>
     assert.equal(await options.filter({ hasText: "everyone" }).count(), 0);
   }));
 
+for (const viewport of [{ width: 1440, height: 900 }, { width: 1024, height: 768 }, { width: 390, height: 844 }]) {
+  test(`what is told in passing lies over neither the bar, the composer nor what came last, at ${viewport.width} px`, () =>
+    on("story=room", async (page) => {
+      await page.locator(".editor").click();
+      await page.keyboard.type("half a thought");
+      await page.evaluate(() => {
+        for (const n of ["one", "two", "three"]) globalThis.sconce.session.tell(`There is no space left on this device, so that was not done (${n}). Free some, and try again.`, "problem");
+      });
+      await page.locator(".toast").nth(2).waitFor();
+      const box = (selector) => page.locator(selector).last().evaluate((e) => ({ top: e.getBoundingClientRect().top, bottom: e.getBoundingClientRect().bottom }));
+      const [toasts, bar, composer, last] = await Promise.all([".toasts", ".room-head", ".composer", ".message"].map(box));
+      assert.ok(toasts.top >= bar.bottom, "they lie over the bar");
+      assert.ok(toasts.bottom <= composer.top, "they lie over the composer");
+      assert.ok(toasts.bottom <= last.top, "they lie over what came last");
+      await page.locator(".editor").click({ timeout: 2_000 }); // it can be written in, though they stand there
+    }, { viewport }));
+}
+
+test("what is told in passing is seen, heard and closed while a dialog is open, which stays", () =>
+  on("story=settings", async (page) => {
+    await page.locator(".dialog").waitFor();
+    await page.evaluate(() => globalThis.sconce.session.tell("There is no space left on this device.", "problem"));
+    const toast = page.locator(".toast");
+    await toast.waitFor();
+    assert.equal(await toast.evaluate((e) => e.closest("[aria-hidden=true], [inert]")), null, "nobody hears it");
+    assert.deepEqual(await barriers(page), []);
+    await toast.getByRole("button").click({ timeout: 2_000 }); // it is above the dialog
+    await toast.waitFor({ state: "detached" });
+    await page.locator(".dialog").waitFor();
+  }));
+
 test("up edits, R answers, Escape lets go, and drafts stay with their room", () =>
   on("story=room", async (page) => {
     await page.locator(".editor").click();

@@ -3,6 +3,7 @@ import { DirectionProvider } from "@base-ui/react/direction-provider";
 import { Tooltip } from "@base-ui/react/tooltip";
 import { CircleAlert, Info, X } from "lucide-react";
 import { lazy, Suspense, useEffect, useMemo, useState } from "react";
+import { createPortal } from "react-dom";
 import { keepLook, readLook, wear, type Look } from "../core/look";
 import { unreadTotal } from "../core/rows";
 import type { Session } from "../core/store";
@@ -94,9 +95,13 @@ function Announced() {
 
 const shownFor = 6_000;
 
+/** What is told in passing: beside the page and not in it, so that no dialog lies over it. */
 function Toasts() {
   const toasts = useApp((s) => s.toasts);
-  return <div className="toasts" role="region" aria-live="polite" aria-label="Sconce">{toasts.map((x) => <ToastView key={x.id} id={x.id} kind={x.kind} text={x.text} />)}</div>;
+  return createPortal(
+    <div className="toasts" role="region" aria-live="polite" aria-label="Sconce">{toasts.map((x) => <ToastView key={x.id} id={x.id} kind={x.kind} text={x.text} />)}</div>,
+    document.body,
+  );
 }
 
 function ToastView({ id, kind, text }: { id: number; kind: "info" | "problem"; text: string }) {
