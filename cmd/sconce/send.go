@@ -9,6 +9,7 @@ import (
 
 	"sconce/client"
 	"sconce/client/bridge"
+	"sconce/cmd/sconce/plain"
 )
 
 const sendUsage = `send TO TEXT… [--expire TIME] [--burn TIME] [--reply ID] [--all] [--json]
@@ -17,7 +18,8 @@ Send a message to a room or a person
 TO is the name of a room or person, or the beginning of one. TEXT of "-" is read
 from standard input. --expire is how long the message stays, --burn how long
 once it was read; TIME is such as 30s, 10m, 1h, 7d. ID is the beginning of the id
-that "sconce read" shows. --all mentions everyone in the room, as its admins may.`
+that "sconce read" shows. "@Name" in TEXT mentions who is called so in the room;
+--all mentions everyone in it, as its admins may.`
 
 // longestInput is more than a message can hold, so that the client refuses it.
 const longestInput = 1 << 18
@@ -56,12 +58,8 @@ func send(ctx context.Context, a *app, args []string) error {
 			}
 			draft.ReplyTo = to.ID
 		}
-		if *all {
-			me, err := bridge.Me.Call(ctx, s.door, bridge.None{})
-			if err != nil {
-				return err
-			}
-			draft.Text = client.MentionAll(me.Network, room) + " " + draft.Text
+		if draft.Text, err = s.named(ctx, room, draft.Text, *all); err != nil {
+			return err
 		}
 		m, err := bridge.Send.Call(ctx, s.door, bridge.SendParams{Room: room, Draft: draft})
 		if err != nil {
@@ -72,6 +70,26 @@ func send(ctx context.Context, a *app, args []string) error {
 		}
 		return s.sent(ctx, m)
 	})
+}
+
+// named makes mentions of the names in a text, and lets it begin with everyone's.
+func (s *session) named(ctx context.Context, room, text string, all bool) (string, error) {
+	if !all && !strings.Contains(text, "@") {
+		return text, nil
+	}
+	me, err := bridge.Me.Call(ctx, s.door, bridge.None{})
+	if err != nil {
+		return "", err
+	}
+	r, err := bridge.Room.Call(ctx, s.door, bridge.RoomParams{Room: room})
+	if err != nil {
+		return "", err
+	}
+	text = plain.Named(me, r, text, false) // a text calls everyone because its sender wishes it, not because it says so
+	if all {
+		text = client.MentionAll(me.Network, room) + " " + text
+	}
+	return text, nil
 }
 
 // sent tells how far a message has come.

@@ -223,6 +223,11 @@ func (m *model) sendIt(room, text string) []wish {
 	return append([]wish{w}, m.keepDraft()...)
 }
 
+// named makes mentions of what was typed as such, "@all" among it where this person may.
+func (m *model) named(r client.RoomView, text string) string {
+	return plain.Named(m.me, r, text, r.Admin && r.Kind != "direct")
+}
+
 func (m *model) submitEdit(text string) []wish {
 	was := m.compose.editing
 	m.compose.take(unsent{})
