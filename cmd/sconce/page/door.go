@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -70,8 +71,8 @@ func (s *Server) admit(ctx context.Context, session string) (within context.Cont
 	if !same(session, s.session) {
 		return nil, "", nil, false
 	}
-	within, cancel := context.WithCancel(ctx)
-	forget := context.AfterFunc(s.lasts, cancel)
+	within, cancel := context.WithCancel(s.lasts) // which has ended when the next one is given
+	forget := context.AfterFunc(ctx, cancel)
 	return within, s.proof, func() { forget(); cancel() }, true
 }
 
@@ -98,7 +99,7 @@ func (l *lines) Read(p []byte) (int, error) {
 		if websocket.CloseStatus(err) == websocket.StatusNormalClosure || websocket.CloseStatus(err) == websocket.StatusGoingAway {
 			return 0, io.EOF
 		}
-		if err != nil {
+		if err = cmp.Or(err, l.ctx.Err()); err != nil { // what came just after its session is not heard
 			return 0, err
 		}
 		if len(message) == 0 {
