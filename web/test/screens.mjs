@@ -567,9 +567,11 @@ test("hostile messages are shown as letters and do nothing", () =>
   on("story=hostile", async (page) => {
     const scroll = page.locator(".timeline-scroll");
     const seen = new Set();
+    await page.locator(".timeline .text").first().waitFor();
     for (let at = 0; at < 60_000; at += 600) {
-      const more = await scroll.evaluate((e, y) => {
+      const more = await scroll.evaluate(async (e, y) => {
         e.scrollTo(0, y);
+        for (let drawn = 0; drawn < 3; drawn++) await new Promise(requestAnimationFrame);
         return y < e.scrollHeight;
       }, at);
       for (const t of await text(page, ".timeline .text")) seen.add(t.slice(0, 60));
