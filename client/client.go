@@ -23,6 +23,10 @@ type Config struct {
 	Transport Transport
 	Clock     func() time.Time // nil: time.Now
 	Log       *slog.Logger     // nil: nothing is logged
+
+	// Full says that the vault takes nothing, as [ErrFull] told. Until Run begins
+	// nothing is written then: what runs out is shown no more, and removed later.
+	Full bool
 }
 
 func (c *Config) fill() {
@@ -65,6 +69,8 @@ type Client struct {
 	lastSeen  map[identity.DeviceID]int64 // this person's devices
 	signalled uint64                      // signals made since the client opened
 	inbox     uint64                      // the inbox was read up to here since the client opened
+	full      bool                        // nothing can be written: see Config.Full
+	concealed int64                       // while full: what ran out until then was told to be gone
 	broken    error                       // the vault failed: nothing more is done
 	failed    chan struct{}               // closed when it is set
 
@@ -116,7 +122,7 @@ func Open(cfg Config) (*Client, error) {
 
 func newClient(cfg Config) *Client {
 	c := &Client{
-		transport: cfg.Transport, clock: cfg.Clock, log: cfg.Log, vault: cfg.Vault,
+		transport: cfg.Transport, clock: cfg.Clock, log: cfg.Log, vault: cfg.Vault, full: cfg.Full,
 		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), timed: make(chan struct{}, 1), failed: make(chan struct{}),
 		logs: map[identity.UserID]*identity.Log{}, people: map[identity.UserID]*personRecord{},
 		rooms: map[room.ID]*roomState{}, lastSeen: map[identity.DeviceID]int64{},
@@ -181,6 +187,9 @@ func (c *Client) load() (err error) {
 			}
 			c.saveRoom(b, r)
 		}
+	}
+	if c.full {
+		return nil
 	}
 	c.expire(b)
 	return b.apply()

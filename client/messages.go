@@ -114,8 +114,7 @@ func (c *Client) page(id string, read func(*batch, *roomState) ([]MessageView, e
 	}
 	defer c.mu.Unlock()
 	b := c.batch()
-	c.expire(b)
-	if err := b.apply(); err != nil {
+	if err := c.sweep(b); err != nil {
 		return nil, err
 	}
 	r, err := c.findRoom(id)
@@ -136,7 +135,9 @@ func (c *Client) backFrom(b *batch, r *roomState, to uint64, limit int) ([]Messa
 		}
 		var part []MessageView
 		if err := c.eachItem(r, low, high, func(seq uint64, it *itemRecord) error {
-			part = append(part, c.itemView(b, r, seq, it))
+			if !c.ranOut(it) {
+				part = append(part, c.itemView(b, r, seq, it))
+			}
 			return nil
 		}); err != nil {
 			return nil, err
@@ -203,7 +204,7 @@ func (c *Client) onFrom(b *batch, r *roomState, from uint64, limit int) ([]Messa
 		high := min(r.Cursor, first+uint64(limit)+50)
 		low = first
 		if err := c.eachItem(r, low, high, func(seq uint64, it *itemRecord) error {
-			if len(views) < limit {
+			if len(views) < limit && !c.ranOut(it) {
 				views = append(views, c.itemView(b, r, seq, it))
 			}
 			return nil
@@ -220,7 +221,7 @@ func (c *Client) onFrom(b *batch, r *roomState, from uint64, limit int) ([]Messa
 
 func (c *Client) queuedViews(b *batch, r *roomState) (views []MessageView) {
 	for _, o := range r.outbox {
-		if v, ok := c.queuedView(b, r, o); ok {
+		if v, ok := c.waitingView(b, r, o); ok {
 			views = append(views, v)
 		}
 	}
@@ -234,7 +235,7 @@ func (c *Client) findItem(b *batch, r *roomState, id content.ID) (uint64, *itemR
 		return 0, nil, err
 	}
 	it, err := c.readItem(b, r, seq)
-	if it == nil || err != nil || it.ID != id || it.Expires != 0 && it.Expires <= c.now() {
+	if it == nil || err != nil || it.ID != id || c.ranOut(it) {
 		return 0, nil, err
 	}
 	return seq, it, nil
@@ -243,7 +244,7 @@ func (c *Client) findItem(b *batch, r *roomState, id content.ID) (uint64, *itemR
 // findQueued finds a message that waits to be sent.
 func (c *Client) findQueued(b *batch, r *roomState, id content.ID) (*outboxEntry, *MessageView) {
 	for _, o := range r.outbox {
-		if v, ok := c.queuedView(b, r, o); ok && v.ID == id.String() {
+		if v, ok := c.waitingView(b, r, o); ok && v.ID == id.String() {
 			return o, &v
 		}
 	}
@@ -288,6 +289,14 @@ func (c *Client) itemView(b *batch, r *roomState, seq uint64, it *itemRecord) Me
 		}
 	}
 	return v
+}
+
+// waitingView is queuedView of what has not run out meanwhile.
+func (c *Client) waitingView(b *batch, r *roomState, o *outboxEntry) (MessageView, bool) {
+	if c.tooLate(o) {
+		return MessageView{}, false
+	}
+	return c.queuedView(b, r, o)
 }
 
 // queuedView shows a message that waits in the outbox, if it is one to show.

@@ -64,14 +64,11 @@ func (c *Client) expireOutbox(b *batch) {
 				c.dropOutbox(b, r, o)
 				continue
 			}
-			if o.ends == 0 || o.ends > now || o.Message == nil {
+			if !c.tooLate(o) {
 				continue
 			}
 			b.timely = true
-			if v, shown := c.queuedView(b, r, o); shown {
-				b.event(Event{Gone: &GoneEvent{Room: v.Room, ID: v.ID}})
-				c.roomEvent(b, r)
-			}
+			c.concealQueued(b, r, o)
 			if o.Sealed == nil || o.Failed != "" {
 				c.dropOutbox(b, r, o)
 				continue
@@ -79,6 +76,19 @@ func (c *Client) expireOutbox(b *batch) {
 			o.Message, o.Failed = nil, "it ran out before it was sent"
 			c.saveOutbox(b, r, o)
 		}
+	}
+}
+
+// tooLate reports whether a message ran out before it was sent.
+func (c *Client) tooLate(o *outboxEntry) bool {
+	return o.ends != 0 && o.ends <= c.now() && o.Message != nil
+}
+
+// concealQueued tells screens that a message that waits is gone.
+func (c *Client) concealQueued(b *batch, r *roomState, o *outboxEntry) {
+	if v, shown := c.queuedView(b, r, o); shown {
+		b.event(Event{Gone: &GoneEvent{Room: v.Room, ID: v.ID}})
+		c.roomEvent(b, r)
 	}
 }
 

@@ -124,7 +124,7 @@ func (c *Client) report(r *roomState) error {
 // readAt reads the item at a place, if it has not run out.
 func (c *Client) readAt(b *batch, r *roomState, seq uint64) (uint64, *itemRecord, error) {
 	it, err := c.readItem(b, r, seq)
-	if it == nil || err != nil || it.Expires != 0 && it.Expires <= c.now() {
+	if it == nil || err != nil || c.ranOut(it) {
 		return 0, nil, err
 	}
 	return seq, it, nil

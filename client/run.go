@@ -14,6 +14,9 @@ import (
 // Run keeps this device in step until ctx ends. It returns ctx's error, or the
 // one that makes going on senseless, such as [ErrRemoved].
 func (c *Client) Run(ctx context.Context) error {
+	c.mu.Lock()
+	c.full = false
+	c.mu.Unlock()
 	running, stop := context.WithCancelCause(ctx)
 	var timekeeper sync.WaitGroup
 	timekeeper.Go(func() {

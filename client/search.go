@@ -69,8 +69,7 @@ func (c *Client) Search(query, roomID, next string, limit int) (SearchView, erro
 	}
 	defer c.mu.Unlock()
 	b := c.batch()
-	c.expire(b)
-	if err := b.apply(); err != nil {
+	if err := c.sweep(b); err != nil {
 		return SearchView{}, err
 	}
 	s, err := c.searchFor(query, roomID, next)
@@ -160,7 +159,9 @@ func (c *Client) searchOn(s *search, v *SearchView, limit int) (opened int, err 
 	var part []item
 	low := at.to - min(at.to, searchStride) + 1
 	if err := c.eachItem(r, low, at.to, func(seq uint64, it *itemRecord) error {
-		part = append(part, item{seq, it})
+		if !c.ranOut(it) {
+			part = append(part, item{seq, it})
+		}
 		return nil
 	}); err != nil {
 		return 0, err

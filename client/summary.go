@@ -100,7 +100,7 @@ func (c *Client) newest(r *roomState) (uint64, *itemRecord, error) {
 		return 0, nil, nil
 	}
 	there := func(it *itemRecord) bool {
-		return it != nil && it.shown() && (it.Expires == 0 || it.Expires > c.now())
+		return it != nil && it.shown() && !c.ranOut(it)
 	}
 	it, err := c.readItem(c.batch(), r, r.Newest)
 	if err != nil || there(it) {
@@ -150,7 +150,7 @@ func (c *Client) summarize(r *roomState, v *RoomView) error {
 	}
 	b := c.batch()
 	for _, o := range slices.Backward(r.outbox) {
-		if m, shown := c.queuedView(b, r, o); shown {
+		if m, shown := c.waitingView(b, r, o); shown {
 			if v.Queued == 0 && (v.LastMessage == nil || m.Time >= v.LastMessage.Time) {
 				v.LastMessage = &m
 			}

@@ -158,9 +158,7 @@ func (c *Client) expireNow() error {
 		return err
 	}
 	defer c.mu.Unlock()
-	b := c.batch()
-	c.expire(b)
-	return b.apply()
+	return c.sweep(c.batch())
 }
 
 // maxRooms is in how many rooms a device can be: a server that lists more of them

@@ -90,7 +90,7 @@ func (c *Client) addItem(b *batch, r *roomState, seq uint64, it *itemRecord) {
 		r.Activity = max(r.Activity, it.Time)
 		c.changed(b, r)
 	}
-	if it.Expires != 0 && it.Expires <= c.now() {
+	if c.ranOut(it) {
 		b.timely = true
 		return
 	}
@@ -386,21 +386,82 @@ func (c *Client) eachItem(r *roomState, from, to uint64, fn func(seq uint64, it 
 	return nil
 }
 
+// ranOut reports whether an item is shown no more, whether or not it is removed yet.
+func (c *Client) ranOut(it *itemRecord) bool { return it.Expires != 0 && it.Expires <= c.now() }
+
+// sweep removes what ran out, if anything can be written.
+func (c *Client) sweep(b *batch) error {
+	if c.full {
+		return nil
+	}
+	c.expire(b)
+	return b.apply()
+}
+
+// Conceal tells screens of what ran out and can't be removed, each thing once:
+// see [Config.Full].
+func (c *Client) Conceal() error {
+	if err := c.lock(); err != nil {
+		return err
+	}
+	defer c.mu.Unlock()
+	now := c.now()
+	if now <= c.concealed {
+		return nil
+	}
+	all, err := c.due(c.concealed+1, now)
+	if err != nil {
+		return err
+	}
+	b := c.batch()
+	for _, d := range all {
+		r, ok := c.rooms[d.room]
+		if !ok {
+			continue
+		}
+		it, err := c.readItem(b, r, d.seq)
+		if err != nil {
+			return err
+		}
+		if it != nil && c.ranOut(it) {
+			if err := c.conceal(b, r, it); err != nil {
+				return err
+			}
+			c.roomEvent(b, r)
+		}
+	}
+	for _, r := range c.rooms {
+		for _, o := range r.outbox {
+			if c.tooLate(o) && o.ends > c.concealed {
+				c.concealQueued(b, r, o)
+			}
+		}
+	}
+	c.concealed = now
+	return b.apply()
+}
+
+// dueItem is where an item stands that runs out, and the key that says when.
+type dueItem struct {
+	room room.ID
+	seq  uint64
+	key  []byte
+}
+
+// due lists what runs out from one time to another, both included.
+func (c *Client) due(from, to int64) (all []dueItem, err error) {
+	err = c.vault.Scan(key(prefixExpiry, u64(uint64(from))), after(key(prefixExpiry, u64(uint64(to)))), func(k, _ []byte) error {
+		all = append(all, dueItem{room.ID(k[9:25]), binary.BigEndian.Uint64(k[25:]), slices.Clone(k)})
+		return nil
+	})
+	return all, err
+}
+
 // expire removes everything that has run out. What it removes can't be brought
 // back once the batch is applied.
 func (c *Client) expire(b *batch) {
 	c.expireOutbox(b)
-	now := c.now()
-	type due struct {
-		room room.ID
-		seq  uint64
-		key  []byte
-	}
-	var all []due
-	err := c.vault.Scan([]byte{prefixExpiry}, after(key(prefixExpiry, u64(uint64(now)))), func(k, _ []byte) error {
-		all = append(all, due{room.ID(k[9:25]), binary.BigEndian.Uint64(k[25:]), slices.Clone(k)})
-		return nil
-	})
+	all, err := c.due(0, c.now())
 	if err != nil {
 		_ = c.fail(fmt.Errorf("expiring: %w", err))
 		return
@@ -417,10 +478,9 @@ func (c *Client) expire(b *batch) {
 			_ = c.fail(fmt.Errorf("expiring: %w", err))
 			return
 		}
-		if it == nil || it.Expires > now {
-			continue
+		if it != nil && c.ranOut(it) {
+			c.dropItem(b, r, d.seq, it)
 		}
-		c.dropItem(b, r, d.seq, it)
 	}
 }
 
@@ -431,10 +491,15 @@ func (c *Client) dropItem(b *batch, r *roomState, seq uint64, it *itemRecord) {
 		b.delete(r.keyOf(prefixReplies, it.ReplyTo[:], u64(seq)))
 	}
 	c.recount(b, r, seq, it, nil)
-	b.event(Event{Gone: &GoneEvent{Room: hex.EncodeToString(r.id[:]), ID: it.ID.String()}})
-	if err := c.tellReplies(b, r, it.ID); err != nil {
+	if err := c.conceal(b, r, it); err != nil {
 		_ = c.fail(fmt.Errorf("expiring: %w", err))
 	}
+}
+
+// conceal tells screens that an item is gone, with all that shows a part of it.
+func (c *Client) conceal(b *batch, r *roomState, it *itemRecord) error {
+	b.event(Event{Gone: &GoneEvent{Room: hex.EncodeToString(r.id[:]), ID: it.ID.String()}})
+	return c.tellReplies(b, r, it.ID)
 }
 
 // nextExpiry gives when the next thing runs out, 0 if nothing does.

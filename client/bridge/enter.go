@@ -121,7 +121,16 @@ func (h *Host) unlock(ctx context.Context, keys []client.VaultKey) (client.Me, e
 	if err != nil {
 		return client.Me{}, err
 	}
-	c, t, err := h.open(v)
+	c, t, err := h.open(v, false)
+	var full error
+	if errors.Is(err, client.ErrFull) { // it can be read all the same
+		full = err
+		_ = v.Close()
+		if v, err = h.openVault(keys); err != nil {
+			return client.Me{}, err
+		}
+		c, t, err = h.open(v, true)
+	}
 	if err != nil {
 		h.mu.Lock()
 		h.unfinished = errors.Is(err, client.ErrUnfinished) || errors.Is(err, client.ErrNoDevice)
@@ -130,12 +139,13 @@ func (h *Host) unlock(ctx context.Context, keys []client.VaultKey) (client.Me, e
 		h.tellState()
 		return client.Me{}, err
 	}
-	h.start(c, func() { closeTransport(t) }, nil)
+	h.start(c, func() { closeTransport(t) }, full)
 	return c.Me(), nil
 }
 
-// open makes the client of a vault. After an error the vault is the caller's.
-func (h *Host) open(v *client.Vault) (*client.Client, client.Transport, error) {
+// open makes the client of a vault, which may be full. After an error the vault is
+// the caller's.
+func (h *Host) open(v *client.Vault, full bool) (*client.Client, client.Transport, error) {
 	if begun, err := client.Begun(v); err != nil || !begun {
 		return nil, nil, first(err, client.ErrNoDevice)
 	}
@@ -144,7 +154,7 @@ func (h *Host) open(v *client.Vault) (*client.Client, client.Transport, error) {
 		return nil, nil, err
 	}
 	cfg := h.config
-	cfg.Vault, cfg.Transport = v, t
+	cfg.Vault, cfg.Transport, cfg.Full = v, t, full
 	c, err := client.Open(cfg)
 	if err != nil {
 		closeTransport(t)

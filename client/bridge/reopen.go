@@ -8,8 +8,12 @@ import (
 	"sconce/client"
 )
 
-// lookEvery is how often it is looked whether a store can be written again.
-const lookEvery = time.Second
+// lookEvery is how often it is looked whether a store can be written again, and
+// tryEvery how often it is tried where only that tells.
+const (
+	lookEvery = time.Second
+	tryEvery  = 10 * time.Second
+)
 
 // run keeps a client in step until it is shut. When its store fails under it, as
 // where there is no more space, another one takes its place: what is saved can be
@@ -36,11 +40,17 @@ func (h *Host) run(ctx context.Context, r *running) {
 // awaitSpace waits, after a store failed, until it may be written again. Its error
 // is the client's, which may be asked to save something meanwhile, and can't.
 func (h *Host) awaitSpace(ctx context.Context, r *running) error {
-	if errors.Is(r.after, client.ErrFull) {
+	full := errors.Is(r.after, client.ErrFull)
+	if full {
 		r.client.WaitForSpace()
 	}
 	p, limited := h.platform.(Limited)
-	for {
+	for began := time.Now(); ; {
+		if full {
+			if err := r.client.Conceal(); err != nil {
+				return err
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -49,6 +59,9 @@ func (h *Host) awaitSpace(ctx context.Context, r *running) error {
 		case <-time.After(lookEvery):
 		}
 		if !limited {
+			if full && time.Since(began) < tryEvery {
+				continue
+			}
 			return nil
 		}
 		if err := h.takeTurn(ctx); err != nil {
@@ -101,7 +114,7 @@ func (h *Host) replace(ctx context.Context, r *running, key client.VaultKey, cau
 	if err != nil {
 		return err
 	}
-	c, t, err := h.open(v)
+	c, t, err := h.open(v, errors.Is(cause, client.ErrFull))
 	if err != nil {
 		return errors.Join(err, v.Close())
 	}

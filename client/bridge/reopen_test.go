@@ -113,6 +113,93 @@ func TestFullStoreIsToldOfAndGoesOnByItself(t *testing.T) {
 	}
 }
 
+// What runs out while nothing can be written is seen no more, neither where it
+// was on the screen nor by whoever opens the store then; and is removed later.
+func TestWhatRunsOutOnAFullDiskIsSeenNoMore(t *testing.T) {
+	s := aServer(t)
+	p := &narrow{memory: memory{disk: clienttest.NewDisk()}}
+	h := newHost(t, p)
+	askHost(t, bridge.Join, h, bridge.JoinParams{Invite: inviteTo(t, s, "Alice"), Name: "Alice", DeviceName: "laptop", Passphrase: "correct horse"})
+	room := ask(t, bridge.NewRoom, h, bridge.NewRoomParams{Name: "Notes"}).Room
+	said := ask(t, bridge.Send, h, bridge.SendParams{Room: room, Draft: client.Draft{Text: "canary 7704", Expire: 3}})
+	ask(t, bridge.Send, h, bridge.SendParams{Room: room, Draft: client.Draft{Text: "stays", ReplyTo: said.ID}})
+	ask(t, bridge.Sync, h, bridge.None{})
+	ask(t, bridge.Send, h, bridge.SendParams{Room: room, Draft: client.Draft{Text: "canary 8815", Expire: 4}})
+	wait := func(what string, so func() bool) {
+		t.Helper()
+		for end := time.Now().Add(20 * time.Second); !so(); time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal(what)
+			}
+		}
+	}
+	p.full.Store(true)
+	if got := refusedWith(t, bridge.Send, h, bridge.SendParams{Room: room, Draft: client.Draft{Text: "refused"}}); got != bridge.Full {
+		t.Fatalf("a message that can't be kept is refused with %q", got)
+	}
+	reach := func() client.Reach {
+		v, _ := bridge.Connection.Call(t.Context(), h, bridge.None{})
+		return v.State
+	}
+	wait("it never said that it is full", func() bool { return reach() == client.ReachFull })
+	events, stop, err := h.Subscribe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := map[string]int{}
+	for len(gone) < 2 {
+		select {
+		case e, ok := <-events:
+			if !ok {
+				t.Fatal("the store was opened once more, though nothing was to be kept")
+			}
+			if e.Gone != nil {
+				gone[e.Gone.ID]++
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("screens were told that %v are gone", gone)
+		}
+	}
+	stop()
+	if gone[said.ID] != 1 {
+		t.Errorf("it was told %d times that the first is gone", gone[said.ID])
+	}
+	seen := func() {
+		t.Helper()
+		if got := texts(t, h, room); len(got) != 1 || got[0] != "stays" {
+			t.Errorf("it shows %q", got)
+		}
+		if _, err := bridge.Message.Call(t.Context(), h, bridge.MessageParams{Room: room, ID: said.ID}); err == nil {
+			t.Error("what ran out is found by its id")
+		}
+		if found := ask(t, bridge.Search, h, bridge.SearchParams{Query: "canary"}); len(found.Hits) > 0 {
+			t.Errorf("a search finds %d messages", len(found.Hits))
+		}
+		all := ask(t, bridge.Messages, h, bridge.MessagesParams{Room: room, Limit: 100})
+		if q := all[len(all)-1].Quote; q == nil || !q.Gone {
+			t.Errorf("the answer quotes %+v", q)
+		}
+		for _, r := range ask(t, bridge.Rooms, h, bridge.None{}) {
+			if r.LastMessage != nil && r.LastMessage.Text != "stays" {
+				t.Errorf("the list shows %q", r.LastMessage.Text)
+			}
+		}
+	}
+	seen()
+
+	askHost(t, bridge.Lock, h, bridge.None{})
+	askHost(t, bridge.Unlock, h, bridge.UnlockParams{Passphrase: "correct horse"})
+	seen()
+	wait("opened on a full disk it does not say that it is", func() bool { return reach() == client.ReachFull })
+
+	p.full.Store(false)
+	wait("it never went on", func() bool { return reach() == client.ReachOnline })
+	seen()
+	if err := h.Client().Err(); err != nil {
+		t.Error(err)
+	}
+}
+
 // Locking wins over a store that is opened anew.
 func TestLockEndsWaitingForSpace(t *testing.T) {
 	s := aServer(t)

@@ -50,12 +50,10 @@ func TakeLock(path string) (*Lock, error) {
 		err = &LockedError{Path: path, PID: holder(f)}
 		return nil, errors.Join(err, f.Close())
 	}
-	if err == nil {
-		err = writePID(f)
-	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("locking %s: %w", path, err), f.Close())
 	}
+	notePID(f)
 	return &Lock{file: f}, nil
 }
 
@@ -68,12 +66,12 @@ func flock(f *os.File) error {
 	}
 }
 
-func writePID(f *os.File) error {
-	if err := f.Truncate(0); err != nil {
-		return err
+// notePID writes down for people who has the lock. A disk that is full takes not
+// even that, and the lock holds without it.
+func notePID(f *os.File) {
+	if f.Truncate(0) == nil {
+		_, _ = f.WriteAt(strconv.AppendInt(nil, int64(os.Getpid()), 10), 0)
 	}
-	_, err := f.WriteAt(strconv.AppendInt(nil, int64(os.Getpid()), 10), 0)
-	return err
 }
 
 // holder reads who has the lock. The answer is for a person: the holder may just

@@ -125,6 +125,37 @@ func TestFailedApplyChangesNothing(t *testing.T) {
 // What the file system is asked for, in order, while a message replaces an
 // erasable value: the new key is synced before the record that names it is
 // written, and that before the old key is overwritten and synced.
+func TestFullDiskIsSaidAndGoesOnWhenThereIsSpace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	s := openStore(t, path)
+	put := func(k string, n int) error { return s.Apply([]client.Op{{Key: []byte(k), Value: make([]byte, n)}}) }
+	if err := put("a", 10); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openStore(t, path)
+	if _, err := os.Stat(path + "-shm"); err == nil {
+		t.Error("it takes shared memory, for which a full disk has no space")
+	}
+	if _, err := s.Pragma("max_page_count=4"); err != nil {
+		t.Fatal(err)
+	}
+	if err := put("b", 1<<20); !errors.Is(err, client.ErrFull) {
+		t.Fatalf("what finds no space is refused with %v", err)
+	}
+	if v, err := s.Get([]byte("a")); err != nil || len(v) != 10 {
+		t.Errorf("what is there reads %d bytes, %v", len(v), err)
+	}
+	if _, err := s.Pragma("max_page_count=100000"); err != nil {
+		t.Fatal(err)
+	}
+	if err := put("b", 1<<20); err != nil {
+		t.Errorf("with space again: %v", err)
+	}
+}
+
 func TestSystemCallsOfApplyAreInOrder(t *testing.T) {
 	if dir := os.Getenv("SCONCE_TEST_TRACED_DIR"); dir != "" {
 		v := create(t, dir)

@@ -48,7 +48,8 @@ const maxLog = 4 << 20
 const maxRow = client.MaxValue + 1<<20
 
 // locking_mode=EXCLUSIVE before journal_mode=WAL: SQLite then needs no file of
-// shared memory, and a process that came around the Lock is refused.
+// shared memory, for which a full disk has no space, and a process that came
+// around the Lock is refused.
 var pragmas = []string{
 	"locking_mode(EXCLUSIVE)", "journal_mode(WAL)", "synchronous(FULL)", "fullfsync(1)",
 	"secure_delete(1)", "wal_autocheckpoint(0)", "temp_store(MEMORY)", "trusted_schema(0)",
@@ -69,7 +70,7 @@ func OpenStore(path string) (*Store, error) {
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
-	name := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: url.Values{"_pragma": pragmas}.Encode()}
+	name := url.URL{Scheme: "file", Path: filepath.ToSlash(path)}
 	db, err := sql.Open("sqlite", name.String())
 	if err != nil {
 		return nil, fmt.Errorf("opening store %s: %w", path, err)
@@ -88,6 +89,11 @@ func (s *Store) prepare(ctx context.Context) (err error) {
 	}
 	if _, err := sqlite.Limit(s.conn, sqlite3.SQLITE_LIMIT_LENGTH, maxRow); err != nil {
 		return err
+	}
+	for _, p := range pragmas { // here, because the driver brings those of a name into an order of its own
+		if _, err := s.conn.ExecContext(ctx, "PRAGMA "+p); err != nil {
+			return err
+		}
 	}
 	if _, err := s.conn.ExecContext(ctx, schema); err != nil {
 		return err
@@ -170,6 +176,9 @@ func (s *Store) Apply(ops []client.Op) error {
 	}
 	if err := s.write(ops); err != nil {
 		_, undo := s.stmts.rollback.Exec()
+		if isFull(err) { // SQLite has undone it itself
+			return fmt.Errorf("writing store: %w: %w", client.ErrFull, err)
+		}
 		return errors.Join(fmt.Errorf("writing store: %w", err), undo)
 	}
 	// From here on it is done, so what goes wrong with the log is not told: the
@@ -193,6 +202,12 @@ func (s *Store) write(ops []client.Op) (err error) {
 	}
 	_, err = s.stmts.commit.Exec()
 	return err
+}
+
+// isFull reports whether the disk has no space, or its owner may have no more of it.
+func isFull(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xff == sqlite3.SQLITE_FULL // the low byte is the primary code
 }
 
 // checkpoint moves the log into the file and cuts it to nothing.

@@ -105,7 +105,15 @@ func (a *app) open(ctx context.Context) (*session, func() error, error) {
 	for give := time.Now().Add(patience); ; {
 		v, err := native.OpenDir(dir, pass, client.VaultOptions{})
 		if err == nil {
-			return a.own(v, dir)
+			s, end, err := a.own(v, dir, false)
+			if !errors.Is(err, client.ErrFull) {
+				return s, end, err
+			}
+			if v, err = native.OpenDir(dir, pass, client.VaultOptions{}); err != nil {
+				return nil, nil, storeError(err)
+			}
+			a.note("there is no space left where this store is: this shows what is there, and keeps nothing")
+			return a.own(v, dir, true)
 		}
 		held, ok := errors.AsType[*native.LockedError](err)
 		if !ok {
@@ -144,19 +152,21 @@ func storeError(err error) error {
 	return err
 }
 
-// own makes the client of an open vault.
-func (a *app) own(v *client.Vault, dir string) (*session, func() error, error) {
+// own makes the client of an open vault. In one that is full nothing is kept, so
+// the server is not asked for anything.
+func (a *app) own(v *client.Vault, dir string, full bool) (*session, func() error, error) {
 	cfg, t, err := a.config(v, native.Place{})
 	if err != nil {
 		return nil, nil, errors.Join(err, v.Close())
 	}
+	cfg.Full = full
 	c, err := client.Open(cfg)
 	if err != nil {
 		return nil, nil, errors.Join(err, v.Close())
 	}
 	o := &owner{client: c, transport: t, dir: dir}
 	door := bridge.NewHolder(&native.Platform{Dir: dir, Version: programVersion()}, c)
-	return &session{app: a, door: door, owner: o}, o.close, nil
+	return &session{app: a, door: door, owner: o, offline: full}, o.close, nil
 }
 
 // config makes the transport to the place that the vault names, or on a new

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 
+	"sconce/client"
+	"sconce/client/bridge"
 	"sconce/cmd/sconce/plain"
 )
 
@@ -64,6 +66,9 @@ func (a *app) main(ctx context.Context, args []string) int {
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		err = errors.New("interrupted")
+	}
+	if refused, ok := errors.AsType[*bridge.Error](err); errors.Is(err, client.ErrFull) || ok && refused.Code == bridge.Full {
+		err = errors.New("there is no space left where this store is, so that was not done: free some, and try again")
 	}
 	a.complain(err.Error())
 	return exitFailed

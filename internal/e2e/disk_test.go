@@ -69,6 +69,64 @@ func TestFullDiskRefusesWritesAndServesReads(t *testing.T) {
 	}
 }
 
+// A person whose disk is full reads what their device has, but for what ran out
+// meanwhile, and is told plainly why nothing else is done; and all goes on when
+// there is space.
+func TestStoreOnAFullDiskIsReadAndGoesOn(t *testing.T) {
+	t.Parallel()
+	s := started(t)
+	newcomer(t, s, "Bob")
+	invited, err := exec.Command(filepath.Join(programs, "sconced"), "invite", "--data", s.data, "Alice").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	disk := filepath.Join(dir, "disk")
+	if err := errors.Join(os.Mkdir(disk, 0o700), os.WriteFile(filepath.Join(dir, "passphrase"), []byte("pass phrase\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	mount := `mount -t tmpfs -o size=3m,mode=700 sconce "$DIR/disk" || exit 77`
+	if out, err := withOwnMounts(mount, nil, "DIR="+dir).CombinedOutput(); err != nil {
+		t.Skipf("left out: this user may not mount here: %v: %s", err, out)
+	}
+	out, err := withOwnMounts(mount+`
+		sconce() { "$PROGRAMS/sconce" --store "$DIR/disk/alice" --passphrase-file "$DIR/passphrase" "$@" 2>&1; }
+		sconce join "$INVITE" --name Alice --device laptop >/dev/null || exit 1
+		sconce send Bob before || exit 1
+		sconce send Bob "canary 7704" --expire 15s || exit 1
+		cat /dev/zero >"$DIR/disk/ballast" 2>/dev/null
+		echo "== full"; sconce read Bob --last 9 --offline
+		sleep 16; echo "== ran out"; sconce read Bob --last 9
+		echo "== refused"; sconce send Bob "too much"; echo "it ends with $?"
+		rm "$DIR/disk/ballast"
+		echo "== again"; sconce send Bob after && sconce read Bob --last 9
+		ls "$DIR/disk/alice"
+	`, nil, "DIR="+dir, "PROGRAMS="+programs, "INVITE="+inviteLink.FindString(string(invited))).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	part := map[string]string{}
+	for _, p := range strings.Split(string(out), "== ")[1:] {
+		name, text, _ := strings.Cut(p, "\n")
+		part[name] = text
+	}
+	for name, want := range map[string][]string{
+		"full":    {"before", "canary 7704"},
+		"ran out": {"before", "there is no space left where this store is"},
+		"refused": {"there is no space left where this store is, so that was not done: free some, and try again", "it ends with 1"},
+		"again":   {"before", "after"},
+	} {
+		for _, w := range want {
+			if !strings.Contains(part[name], w) {
+				t.Errorf("%s: it says\n%s\nand not %q", name, part[name], w)
+			}
+		}
+		if name != "full" && strings.Contains(part[name], "canary") {
+			t.Errorf("%s: it shows what ran out:\n%s", name, part[name])
+		}
+	}
+}
+
 // A disk that turns read-only while the server runs, as a file system does that
 // finds itself damaged, is met like a full one.
 func TestDiskThatTurnsReadOnlyRefusesWritesAndServesReads(t *testing.T) {
@@ -161,21 +219,26 @@ func onDiskOfItsOwn(t *testing.T, command string) *sconced {
 	}
 	data := s.data
 	s.wrap = func(args []string) *exec.Cmd {
-		cmd := exec.Command("sh", append([]string{"-c", command + ` && exec "$@"`, "sh"}, args...)...)
-		cmd.Env = append(os.Environ(), "DATA="+data)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
-		if os.Getuid() != 0 {
-			cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
-			cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-			cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-		}
-		return cmd
+		return withOwnMounts(command+` && exec "$@"`, args, "DATA="+data)
 	}
 	if out, err := s.wrap([]string{"true"}).CombinedOutput(); err != nil {
 		t.Skipf("left out: this user may not mount here: %v: %s", err, out)
 	}
 	_ = os.Remove(data + ".disk") // the trial left it, empty
 	return s
+}
+
+// withOwnMounts runs a shell's commands where what they mount nobody else sees.
+func withOwnMounts(commands string, args []string, env ...string) *exec.Cmd {
+	cmd := exec.Command("sh", append([]string{"-c", commands, "sh"}, args...)...)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	if os.Getuid() != 0 {
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	return cmd
 }
 
 func send(t *testing.T, c *client.Client, room, text string) {
