@@ -281,6 +281,9 @@ func (h *Host) tellState() {
 // start runs a client that was opened, perhaps after the store of another one
 // failed. The caller has the turn.
 func (h *Host) start(c *client.Client, close func(), after error) {
+	if errors.Is(after, client.ErrFull) {
+		c.WaitForSpace()
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	r := &running{client: c, stop: stop, close: close, after: after}
 	events, _ := c.Subscribe() // ends with the client

@@ -41,9 +41,6 @@ func (h *Host) run(ctx context.Context, r *running) {
 // is the client's, which may be asked to save something meanwhile, and can't.
 func (h *Host) awaitSpace(ctx context.Context, r *running) error {
 	full := errors.Is(r.after, client.ErrFull)
-	if full {
-		r.client.WaitForSpace()
-	}
 	p, limited := h.platform.(Limited)
 	for began := time.Now(); ; {
 		if full {

@@ -190,7 +190,9 @@ func TestWhatRunsOutOnAFullDiskIsSeenNoMore(t *testing.T) {
 	askHost(t, bridge.Lock, h, bridge.None{})
 	askHost(t, bridge.Unlock, h, bridge.UnlockParams{Passphrase: "correct horse"})
 	seen()
-	wait("opened on a full disk it does not say that it is", func() bool { return reach() == client.ReachFull })
+	if got := reach(); got != client.ReachFull {
+		t.Errorf("opened on a full disk it is %q", got)
+	}
 
 	p.full.Store(false)
 	wait("it never went on", func() bool { return reach() == client.ReachOnline })

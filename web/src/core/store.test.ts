@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { Door, Event, GoneEvent, MessageView } from "./bridge";
+import { CoreError, type Door, type Event, type GoneEvent, type MessageView } from "./bridge";
 import { Session } from "./store";
 
 /** A door that is open, and from which the test tells what happens. */
@@ -12,16 +12,23 @@ function harbour() {
     rooms: [{ room: "r", kind: "group", name: "r", members: [], last: 0, notify: "all", verified: true }],
     settings: { receipts: true, typing: true, previews: false, idleLock: 0 },
     people: [],
+    devices: [],
     messages: [],
   };
+  const refused = new Map<string, CoreError>();
+  const asked: [string, unknown][] = [];
   const door = {
-    call: (method: string) => Promise.resolve(answers[method] ?? {}),
+    call: (method: string, params: unknown) => {
+      asked.push([method, params]);
+      const error = refused.get(method);
+      return error ? Promise.reject(error) : Promise.resolve(answers[method] ?? {});
+    },
     subscribe: (listener: (event: Event) => void, gone: () => void) => {
       [tell, lost] = [listener, gone];
       return () => undefined;
     },
   } as unknown as Door;
-  return { door, tell: (event: Event) => tell(event), lose: () => lost() };
+  return { door, tell: (event: Event) => tell(event), lose: () => lost(), refused, asked };
 }
 
 const message: MessageView = { id: "m1", room: "r", seq: 1, sender: "u", name: "U", time: 1, state: "received", kind: "text", text: "at dawn" };
@@ -39,6 +46,30 @@ describe("a session", () => {
     expect(session.state.announced?.text).toBe("at dawn");
     tell({ gone: { room: "r", id: "m1" } });
     expect(JSON.stringify(session.state)).not.toContain("at dawn");
+    session.stop();
+  });
+
+  it("tells what was viewed on a full disk once there is space, and asks for nothing before", async () => {
+    const { door, tell, refused, asked } = harbour();
+    const session = new Session(door, { explain: String, notify: () => undefined, letIn: () => undefined });
+    await session.start();
+    await vi.waitFor(() => expect(session.state.loaded).toBe(true));
+    const views = () => asked.filter(([method]) => method === "view").map(([, params]) => params);
+    refused.set("view", new CoreError("full", "there is no space"));
+    session.view("r", 1);
+    await vi.waitFor(() => expect(views()).toHaveLength(1));
+    tell({ connection: { state: "full", queued: 0, behind: 0 } });
+    session.view("r", 2);
+    tell({ connection: { state: "full", queued: 0, behind: 0 } });
+    await new Promise((r) => setTimeout(r));
+    expect(views()).toHaveLength(1);
+    expect(session.state.toasts).toEqual([]);
+    refused.clear();
+    tell({ connection: { state: "online", queued: 0, behind: 0 } });
+    await vi.waitFor(() => expect(views()).toEqual([{ room: "r", upTo: 1 }, { room: "r", upTo: 2 }]));
+    tell({ connection: { state: "offline", queued: 0, behind: 0 } });
+    await new Promise((r) => setTimeout(r));
+    expect(views()).toHaveLength(2);
     session.stop();
   });
 

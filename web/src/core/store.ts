@@ -32,6 +32,7 @@ export class Session {
   #watchers = new Set<(gone: GoneEvent | undefined) => void>();
   #paging = new Set<string>();
   #viewed = new Map<string, number>();
+  #unkept = new Set<string>(); // rooms that were viewed further than the core could keep
   #typed = new Map<string, number>();
   #devices?: Set<string>;
   #link?: AbortController;
@@ -119,6 +120,7 @@ export class Session {
       ]);
       this.dispatch({ type: "opened", me, rooms, settings });
       this.dispatch({ type: "event", event: { connection }, now: this.clock() });
+      void this.#keepViewed();
       if (this.#state.selected) await this.newest(this.#state.selected);
       await Promise.all([this.people(), this.#lookAtDevices()]);
     });
@@ -131,10 +133,12 @@ export class Session {
     if (this.#state.host?.state === "open" && was.host?.state !== "open") void this.#load();
     const changed = event.message?.notice?.what === "device" && was.me && event.message.notice.who?.includes(was.me.user);
     if ((event.me && was.me) || changed) void this.#lookAtDevices();
+    if (event.connection && was.connection.state === "full") void this.#keepViewed();
     // Without a server the core lists those whom it has met, which may be nobody.
     if (event.connection?.state === "online" && was.connection.state === "offline") void this.people();
     if (event.state && event.state.state !== "open") {
       this.#viewed.clear();
+      this.#unkept.clear();
       this.#devices = undefined;
     }
     const m = event.message;
@@ -278,13 +282,26 @@ export class Session {
     }
   }
 
-  /** The person has seen the room up to there. */
+  /** The person has seen the room up to there. What burns after it was read begins to then: it is told until the core could keep it. */
   view(room: string, upTo: number): void {
     const view = this.#state.rooms[room];
     if (document.hidden || upTo <= (this.#viewed.get(room) ?? 0) || !view) return;
     this.#viewed.set(room, upTo);
     this.dispatch({ type: "read", room, upTo });
-    void this.wish("view", { room, upTo });
+    this.#unkept.add(room);
+    void this.#keepViewed();
+  }
+
+  async #keepViewed(): Promise<void> {
+    for (const room of [...this.#unkept]) {
+      const upTo = this.#viewed.get(room);
+      if (this.#state.connection.state === "full" || upTo === undefined) return;
+      this.#unkept.delete(room);
+      await this.#try(() => this.door.call("view", { room, upTo }).catch((error: unknown) => {
+        if (!(error instanceof CoreError && error.code === "full")) throw error;
+        this.#unkept.add(room); // that there is no space is said where it is said for all
+      }));
+    }
   }
 
   // Writing.

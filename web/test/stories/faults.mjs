@@ -123,6 +123,12 @@ export const faults = {
     await alice.opens("Fay");
     await alice.hears("before the flood");
     await fay.state("before the flood", "Read");
+    await alice.page.locator("button.life").click();
+    await alice.page.getByRole("menuitemradio", { name: "10 seconds" }).click();
+    await alice.says("canary 9926");
+    await alice.page.locator("button.life").click();
+    await alice.page.getByRole("menuitemradio", { name: "No burning" }).click();
+    await fay.theirs("canary 9926").locator(".clock").waitFor();
     await fillsTheDisk(fay, true);
     const bar = fay.page.getByText(/No space left/).first();
     const editor = fay.page.locator(".editor");
@@ -140,7 +146,19 @@ export const faults = {
       await eventually(async () => (await editor.innerText()).includes("typed at high tide"), "it stands there still");
       assert.ok(await bar.isVisible(), "it no longer says why nothing goes on");
     }
+    // Nothing can be removed, and what burned is seen no more all the same: also by whoever opens it now.
+    const burned = () => fay.page.waitForFunction(() => !document.body.innerHTML.includes("canary 9926"));
+    await burned();
     await fay.mine("before the flood").waitFor();
+    await fay.reloads();
+    await fay.page.getByRole("heading", { name: "Locked" }).waitFor();
+    await fillsTheDisk(fay, true);
+    await fay.unlocks();
+    await fay.opens("Alice");
+    await fay.mine("before the flood").waitFor();
+    await bar.waitFor();
+    await burned();
+    await fay.types("typed at high tide");
 
     await fillsTheDisk(fay, false);
     const began = Date.now();
