@@ -57,6 +57,30 @@ const anyAction: fc.Arbitrary<Action> = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 1, max: 40 }).map((n): Action => ({ type: "read", room: "r", upTo: n })) },
 );
 
+describe("a page that finds another core", () => {
+  const again: Action = { type: "opened", me, rooms: [room("r"), room("q")], settings };
+  const met: Action[] = [...opened, page("newest", [message(1)]), { type: "announce", message: message(1) }];
+
+  it("keeps nothing of rooms that it does not read anew, nor what was read aloud", () => {
+    const elsewhere = run([...met, { type: "select", room: "q" }, again]);
+    expect(elsewhere.selected).toBe("q");
+    expect(JSON.stringify(elsewhere)).not.toContain("text 1");
+    expect(run([...met, again]).announced).toBeUndefined();
+  });
+
+  it("shows the selected room until that is read, and only what is there then", () => {
+    const state = run([...met, again]);
+    expect(seqs(state)).toEqual([1]);
+    expect(seqs(run([page("newest", [message(2)])], state))).toEqual([2]);
+  });
+
+  it("lets go of a room that is not there any more", () => {
+    const state = run([...met, { type: "opened", me, rooms: [room("q")], settings }]);
+    expect(state.selected).toBeUndefined();
+    expect(JSON.stringify(state)).not.toContain("text 1");
+  });
+});
+
 describe("a timeline", () => {
   it("is in the order of the log without doubles, whatever comes in whatever order", () => {
     fc.assert(fc.property(fc.array(anyAction, { maxLength: 60 }), (actions) => {

@@ -93,14 +93,7 @@ export function next(state: AppState, action: Action): AppState {
     case "trouble":
       return { ...initial, trouble: action.text, toasts: state.toasts, turn: state.turn };
     case "opened":
-      return {
-        ...state,
-        me: action.me,
-        settings: action.settings,
-        loaded: true,
-        rooms: Object.fromEntries(action.rooms.map((r) => [r.room, r])),
-        selected: action.rooms.some((r) => r.room === state.selected) ? state.selected : undefined,
-      };
+      return onOpened(state, action);
     case "people":
       return { ...state, people: action.people };
     case "settings":
@@ -125,6 +118,22 @@ export function next(state: AppState, action: Action): AppState {
     case "untoast":
       return { ...state, toasts: state.toasts.filter((t) => t.id !== action.id) };
   }
+}
+
+/** What was kept of before may lack what came meanwhile, and have what is gone: the selected room is read anew, the others when they are selected. */
+function onOpened(state: AppState, { me, rooms, settings }: Extract<Action, { type: "opened" }>): AppState {
+  const selected = rooms.find((r) => r.room === state.selected)?.room;
+  const there = selected && state.timelines[selected];
+  return {
+    ...state,
+    me,
+    settings,
+    loaded: true,
+    rooms: Object.fromEntries(rooms.map((r) => [r.room, r])),
+    timelines: there ? { [selected]: there } : {},
+    selected,
+    announced: undefined,
+  };
 }
 
 function onHost(state: AppState, host: DoorView): AppState {
