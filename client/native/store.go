@@ -226,6 +226,9 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	err := s.checkpoint()
+	if isFull(err) { // all is kept, and the log is cut when there is space
+		err = nil
+	}
 	for _, stmt := range []*sql.Stmt{s.stmts.get, s.stmts.put, s.stmts.del, s.stmts.begin, s.stmts.commit, s.stmts.rollback} {
 		err = errors.Join(err, stmt.Close())
 	}
