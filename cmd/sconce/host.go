@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
+	"sconce/client"
 	"sconce/client/bridge"
 )
 
@@ -57,11 +59,28 @@ func (s *session) keep(ctx context.Context, stop context.CancelCauseFunc, runnin
 	if s.app.offline {
 		return
 	}
+	if s.offline { // nothing can be kept: see own
+		running.Go(func() { stop(conceal(ctx, s.owner.client)) })
+		return
+	}
 	running.Go(func() {
 		if err := s.owner.client.Run(ctx); err != nil {
 			stop(err) // nothing, if ctx ended first
 		}
 	})
+}
+
+// conceal lets screens know of what runs out, until the client is asked to keep
+// something.
+func conceal(ctx context.Context, c *client.Client) error {
+	for {
+		if err := c.Conceal(); err != nil {
+			return err
+		}
+		if err := client.Pause(ctx, time.Second); err != nil {
+			return err
+		}
+	}
 }
 
 // listen opens the socket. A file that is there already is left over: whoever

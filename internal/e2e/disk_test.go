@@ -97,6 +97,7 @@ func TestStoreOnAFullDiskIsReadAndGoesOn(t *testing.T) {
 		cat /dev/zero >"$DIR/disk/ballast" 2>/dev/null
 		echo "== full"; sconce read Bob --last 9 --offline
 		sleep 16; echo "== ran out"; sconce read Bob --last 9
+		echo "== program"; (echo '{"id":1,"method":"rooms"}'; sleep 2; echo '{"id":2,"method":"rooms"}'; sleep 1) | sconce rpc
 		echo "== refused"; sconce send Bob "too much"; echo "it ends with $?"
 		rm "$DIR/disk/ballast"
 		echo "== again"; sconce send Bob after && sconce read Bob --last 9
@@ -114,6 +115,7 @@ func TestStoreOnAFullDiskIsReadAndGoesOn(t *testing.T) {
 		"full":    {"before", "canary 7704"},
 		"ran out": {"before", "there is no space left where this store is"},
 		"refused": {"there is no space left where this store is, so that was not done: free some, and try again", "it ends with 1"},
+		"program": {`{"id":1,"result":[{`, `{"id":2,"result":[{`},
 		"again":   {"before", "after"},
 	} {
 		for _, w := range want {
