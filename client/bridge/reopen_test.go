@@ -43,14 +43,19 @@ func (p *narrow) Open(key client.VaultKey) (*client.Vault, error) {
 
 var _ bridge.Limited = (*narrow)(nil)
 
+// joinedOnNarrow gives somebody with a room, on a disk that has space yet.
+func joinedOnNarrow(t *testing.T) (p *narrow, h *bridge.Host, room string) {
+	t.Helper()
+	p = &narrow{memory: memory{disk: clienttest.NewDisk()}}
+	h = newHost(t, p)
+	askHost(t, bridge.Join, h, bridge.JoinParams{Invite: inviteTo(t, aServer(t), "Alice"), Name: "Alice", DeviceName: "laptop", Passphrase: "correct horse"})
+	return p, h, ask(t, bridge.NewRoom, h, bridge.NewRoomParams{Name: "Notes"}).Room
+}
+
 // What can't be kept is refused, and what was kept can be read. When there is
 // space again all goes on by itself, without the passphrase, each thing once.
 func TestFullStoreIsToldOfAndGoesOnByItself(t *testing.T) {
-	s := aServer(t)
-	p := &narrow{memory: memory{disk: clienttest.NewDisk()}}
-	h := newHost(t, p)
-	askHost(t, bridge.Join, h, bridge.JoinParams{Invite: inviteTo(t, s, "Alice"), Name: "Alice", DeviceName: "laptop", Passphrase: "correct horse"})
-	room := ask(t, bridge.NewRoom, h, bridge.NewRoomParams{Name: "Notes"}).Room
+	p, h, room := joinedOnNarrow(t)
 	send := func(text string) error {
 		_, err := bridge.Send.Call(t.Context(), h, bridge.SendParams{Room: room, Draft: client.Draft{Text: text}})
 		return err
@@ -116,11 +121,7 @@ func TestFullStoreIsToldOfAndGoesOnByItself(t *testing.T) {
 // What runs out while nothing can be written is seen no more, neither where it
 // was on the screen nor by whoever opens the store then; and is removed later.
 func TestWhatRunsOutOnAFullDiskIsSeenNoMore(t *testing.T) {
-	s := aServer(t)
-	p := &narrow{memory: memory{disk: clienttest.NewDisk()}}
-	h := newHost(t, p)
-	askHost(t, bridge.Join, h, bridge.JoinParams{Invite: inviteTo(t, s, "Alice"), Name: "Alice", DeviceName: "laptop", Passphrase: "correct horse"})
-	room := ask(t, bridge.NewRoom, h, bridge.NewRoomParams{Name: "Notes"}).Room
+	p, h, room := joinedOnNarrow(t)
 	said := ask(t, bridge.Send, h, bridge.SendParams{Room: room, Draft: client.Draft{Text: "canary 7704", Expire: 3}})
 	ask(t, bridge.Send, h, bridge.SendParams{Room: room, Draft: client.Draft{Text: "stays", ReplyTo: said.ID}})
 	ask(t, bridge.Sync, h, bridge.None{})
@@ -204,11 +205,7 @@ func TestWhatRunsOutOnAFullDiskIsSeenNoMore(t *testing.T) {
 
 // Locking wins over a store that is opened anew.
 func TestLockEndsWaitingForSpace(t *testing.T) {
-	s := aServer(t)
-	p := &narrow{memory: memory{disk: clienttest.NewDisk()}}
-	h := newHost(t, p)
-	askHost(t, bridge.Join, h, bridge.JoinParams{Invite: inviteTo(t, s, "Alice"), Name: "Alice", DeviceName: "laptop", Passphrase: "correct horse"})
-	room := ask(t, bridge.NewRoom, h, bridge.NewRoomParams{Name: "Notes"}).Room
+	p, h, room := joinedOnNarrow(t)
 	p.full.Store(true)
 	if got := refusedWith(t, bridge.Send, h, bridge.SendParams{Room: room, Draft: client.Draft{Text: "refused"}}); got != bridge.Full {
 		t.Errorf("it is refused with %q", got)
