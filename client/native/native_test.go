@@ -122,9 +122,8 @@ func TestFailedApplyChangesNothing(t *testing.T) {
 	}
 }
 
-// What the file system is asked for, in order, while a message replaces an
-// erasable value: the new key is synced before the record that names it is
-// written, and that before the old key is overwritten and synced.
+// A disk without space is told from other faults, takes no more to be opened, and
+// changes nothing of what is there.
 func TestFullDiskIsSaidAndGoesOnWhenThereIsSpace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	s := openStore(t, path)
@@ -156,6 +155,9 @@ func TestFullDiskIsSaidAndGoesOnWhenThereIsSpace(t *testing.T) {
 	}
 }
 
+// What the file system is asked for, in order, while a message replaces an
+// erasable value: the new key is synced before the record that names it is
+// written, and that before the old key is overwritten and synced.
 func TestSystemCallsOfApplyAreInOrder(t *testing.T) {
 	if dir := os.Getenv("SCONCE_TEST_TRACED_DIR"); dir != "" {
 		v := create(t, dir)

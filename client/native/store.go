@@ -204,7 +204,7 @@ func (s *Store) write(ops []client.Op) (err error) {
 	return err
 }
 
-// isFull reports whether the disk has no space, or its owner may have no more of it.
+// isFull reports whether the disk has no space left.
 func isFull(err error) bool {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	return ok && e.Code()&0xff == sqlite3.SQLITE_FULL // the low byte is the primary code
