@@ -63,23 +63,7 @@ func TestFullStoreIsToldOfAndGoesOnByItself(t *testing.T) {
 	if err := send("before"); err != nil {
 		t.Fatal(err)
 	}
-	reached := func(want client.Reach) {
-		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		defer cancel()
-		for {
-			v, err := bridge.Connection.Call(ctx, h, bridge.None{})
-			if err == nil && v.State == want {
-				return
-			}
-			select {
-			case <-time.After(10 * time.Millisecond):
-			case <-ctx.Done():
-				t.Fatalf("the connection never was %q; at last %q, %v", want, v.State, err)
-			}
-		}
-	}
-	reached(client.ReachOnline)
+	reached(t, h, client.ReachOnline)
 	events, _, err := h.Subscribe(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +77,7 @@ func TestFullStoreIsToldOfAndGoesOnByItself(t *testing.T) {
 		if got := stateOf(t, h); got != client.PhaseOpen {
 			t.Errorf("just after it was refused the door is %q", got)
 		}
-		reached(client.ReachFull)
+		reached(t, h, client.ReachFull)
 	}
 	for range events { // ends: whoever listens is to read anew
 	}
@@ -104,7 +88,7 @@ func TestFullStoreIsToldOfAndGoesOnByItself(t *testing.T) {
 		t.Errorf("it shows %q", got)
 	}
 	p.full.Store(false)
-	reached(client.ReachOnline)
+	reached(t, h, client.ReachOnline)
 	if err := send("after"); err != nil {
 		t.Fatal(err)
 	}
@@ -122,27 +106,15 @@ func TestFullStoreIsToldOfAndGoesOnByItself(t *testing.T) {
 // was on the screen nor by whoever opens the store then; and is removed later.
 func TestWhatRunsOutOnAFullDiskIsSeenNoMore(t *testing.T) {
 	p, h, room := joinedOnNarrow(t)
-	said := ask(t, bridge.Send, h, bridge.SendParams{Room: room, Draft: client.Draft{Text: "canary 7704", Expire: 3}})
+	said := ask(t, bridge.Send, h, bridge.SendParams{Room: room, Draft: client.Draft{Text: "canary 7704", Expire: 6}})
 	ask(t, bridge.Send, h, bridge.SendParams{Room: room, Draft: client.Draft{Text: "stays", ReplyTo: said.ID}})
 	ask(t, bridge.Sync, h, bridge.None{})
-	ask(t, bridge.Send, h, bridge.SendParams{Room: room, Draft: client.Draft{Text: "canary 8815", Expire: 4}})
-	wait := func(what string, so func() bool) {
-		t.Helper()
-		for end := time.Now().Add(20 * time.Second); !so(); time.Sleep(20 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatal(what)
-			}
-		}
-	}
+	ask(t, bridge.Send, h, bridge.SendParams{Room: room, Draft: client.Draft{Text: "canary 8815", Expire: 7}})
 	p.full.Store(true)
 	if got := refusedWith(t, bridge.Send, h, bridge.SendParams{Room: room, Draft: client.Draft{Text: "refused"}}); got != bridge.Full {
 		t.Fatalf("a message that can't be kept is refused with %q", got)
 	}
-	reach := func() client.Reach {
-		v, _ := bridge.Connection.Call(t.Context(), h, bridge.None{})
-		return v.State
-	}
-	wait("it never said that it is full", func() bool { return reach() == client.ReachFull })
+	reached(t, h, client.ReachFull)
 	events, stop, err := h.Subscribe(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -191,12 +163,12 @@ func TestWhatRunsOutOnAFullDiskIsSeenNoMore(t *testing.T) {
 	askHost(t, bridge.Lock, h, bridge.None{})
 	askHost(t, bridge.Unlock, h, bridge.UnlockParams{Passphrase: "correct horse"})
 	seen()
-	if got := reach(); got != client.ReachFull {
-		t.Errorf("opened on a full disk it is %q", got)
+	if v := ask(t, bridge.Connection, h, bridge.None{}); v.State != client.ReachFull {
+		t.Errorf("opened on a full disk it is %q", v.State)
 	}
 
 	p.full.Store(false)
-	wait("it never went on", func() bool { return reach() == client.ReachOnline })
+	reached(t, h, client.ReachOnline)
 	seen()
 	if err := h.Client().Err(); err != nil {
 		t.Error(err)
@@ -217,6 +189,24 @@ func TestLockEndsWaitingForSpace(t *testing.T) {
 	}
 	if got := stateOf(t, h); got != client.PhaseLocked {
 		t.Errorf("the door is %q", got)
+	}
+}
+
+// reached waits until the client behind a door is in such a state.
+func reached(t *testing.T, h *bridge.Host, want client.Reach) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		v, err := bridge.Connection.Call(ctx, h, bridge.None{})
+		if err == nil && v.State == want {
+			return
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatalf("the connection never was %q; at last %q, %v", want, v.State, err)
+		}
 	}
 }
 
