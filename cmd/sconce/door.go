@@ -25,7 +25,7 @@ const (
 type session struct {
 	*app
 	door    bridge.Door
-	offline bool   // the server was found to be away
+	offline bool   // the server was found to be away, or is not asked
 	owner   *owner // nil: another process holds the store
 }
 
@@ -33,6 +33,7 @@ type session struct {
 type owner struct {
 	client    *client.Client
 	transport closer // nil when offline
+	full      bool   // nothing can be kept, so the server is not asked for anything
 	dir       string
 }
 
@@ -152,8 +153,7 @@ func storeError(err error) error {
 	return err
 }
 
-// own makes the client of an open vault. In one that is full nothing is kept, so
-// the server is not asked for anything.
+// own makes the client of an open vault, which may be full.
 func (a *app) own(v *client.Vault, dir string, full bool) (*session, func() error, error) {
 	cfg, t, err := a.config(v, native.Place{})
 	if err != nil {
@@ -164,7 +164,7 @@ func (a *app) own(v *client.Vault, dir string, full bool) (*session, func() erro
 	if err != nil {
 		return nil, nil, errors.Join(err, v.Close())
 	}
-	o := &owner{client: c, transport: t, dir: dir}
+	o := &owner{client: c, transport: t, full: full, dir: dir}
 	door := bridge.NewHolder(&native.Platform{Dir: dir, Version: programVersion()}, c)
 	return &session{app: a, door: door, owner: o, offline: full}, o.close, nil
 }

@@ -59,7 +59,7 @@ func (s *session) keep(ctx context.Context, stop context.CancelCauseFunc, runnin
 	if s.app.offline {
 		return
 	}
-	if s.offline { // nothing can be kept: see own
+	if s.owner.full {
 		running.Go(func() { stop(conceal(ctx, s.owner.client)) })
 		return
 	}

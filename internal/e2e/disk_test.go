@@ -101,7 +101,6 @@ func TestStoreOnAFullDiskIsReadAndGoesOn(t *testing.T) {
 		echo "== refused"; sconce send Bob "too much"; echo "it ends with $?"
 		rm "$DIR/disk/ballast"
 		echo "== again"; sconce send Bob after && sconce read Bob --last 9
-		ls "$DIR/disk/alice"
 	`, nil, "DIR="+dir, "PROGRAMS="+programs, "INVITE="+inviteLink.FindString(string(invited))).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
